@@ -31,6 +31,8 @@ struct History {
     changes: Vec<(u64, [Vec<BookLevel>; 2])>,
     /// Grid number, mid if the quotes gave one, depth of both sides from their own best.
     points: Vec<(u64, Option<i64>, [u64; 2])>,
+    /// Grid number, spread if there was one, thinner depth and order messages of ten seconds, each and one more.
+    seen: Vec<(u64, [Option<f64>; 3])>,
     first_step: Option<u64>,
     last_quote: u64,
     last_event: u64,
@@ -121,6 +123,9 @@ impl History {
             levels.first().map_or(0, |best| depth_from(&levels, side, best.px))
         });
         self.points.push((grid, mid, depth));
+        let orders = self.messages.iter().rev().take_while(|m| m.0 + 100 > grid).filter(|m| m.1).count() + 1;
+        let depth = Some((depth[0].min(depth[1]) + 1) as f64);
+        self.seen.push((grid, [formula::spread_bps(&quote), depth, Some(orders as f64)]));
     }
 
     /// Returns of the grid steps in `(grid - window, grid]` that have a mid at both ends.
@@ -208,6 +213,7 @@ impl History {
         let memory = self.memory(grid);
         let of = |i: usize| memory.map(|values| values[i]);
         let beyond = |i: usize| of(i).filter(|v| !v.is_nan());
+        let standing = self.standing(grid);
         [
             formula::spread_bps(&bbo),
             formula::queue_imbalance(bbo.bid.qty, bbo.ask.qty),
@@ -229,11 +235,78 @@ impl History {
             beyond(4),
             beyond(5),
             beyond(6),
+            beyond(7),
+            beyond(8),
+            beyond(9),
+            beyond(10),
+            standing[0],
+            standing[1],
+            standing[2],
+            standing[3],
+            standing[4],
         ]
     }
 
-    /// Means of the flow, excesses and runs, walked through every grid step since the first quote.
-    fn memory(&self, grid: u64) -> Option<[f64; 7]> {
+    /// Spread, depth and orders in their usual, and the moves over 10 s and 2 min, walked through every grid step since the first.
+    fn standing(&self, grid: u64) -> [Option<f64>; 5] {
+        let last = |k: u64| self.seen.partition_point(|s| s.0 <= k).checked_sub(1).map(|i| self.seen[i].1);
+        let first = self.seen.first().map_or(grid, |s| s.0);
+        // Mean over a second, usual value, what enters it, steps; of each number.
+        let mut means = [(f64::NAN, 0.0_f64, 0.0_f64, 0_u64); 3];
+        let mut now = [None; 3];
+        for k in first..=grid {
+            for (i, number) in last(k).unwrap_or_default().into_iter().enumerate() {
+                let (present, usual, enters, steps) = &mut means[i];
+                if number != now[i] {
+                    now[i] = number;
+                    let held = number.map(|x| x.clamp(*usual / 4.0, *usual * 4.0));
+                    *enters = if *steps < 600 { number } else { held }.unwrap_or(0.0);
+                }
+                let Some(x) = number else { continue };
+                *present = if present.is_nan() { x } else { x + (*present - x) * (-0.1_f64).exp() };
+                *steps += 1;
+                *usual += (*enters - *usual) / if *steps <= 600 { *steps as f64 } else { 6_000.0 };
+            }
+        }
+        let usual = |i: usize| (means[i].3 >= 600).then_some(means[i].1);
+        let in_usual = |i: usize, x: Option<f64>| Some(now[i].and(x)? / usual(i)?);
+        let mids = self.mids();
+        let moved = |seconds: u64| self.moved(&mids, grid, seconds, usual(0)?);
+        [
+            in_usual(0, Some(means[0].0)),
+            in_usual(1, Some(means[1].0)),
+            in_usual(2, now[2]),
+            moved(10),
+            moved(120),
+        ]
+    }
+
+    /// The mid at each point from the first one on that had one.
+    fn mids(&self) -> BTreeMap<u64, i64> {
+        let mut last = None;
+        let mid = |(at, mid, _): &(u64, Option<i64>, [u64; 2])| {
+            last = mid.or(last);
+            Some((*at, last?))
+        };
+        self.points.iter().filter_map(mid).collect()
+    }
+
+    fn moved(&self, mids: &BTreeMap<u64, i64>, grid: u64, seconds: u64, spread_bps: f64) -> Option<f64> {
+        let mid_at = |at: u64| mids.range(..=at).next_back().map(|(_, mid)| *mid);
+        let (first, _) = mids.first_key_value()?;
+        let (mut square, mut steps) = (0.0_f64, 0_u64);
+        for k in first + 1..=grid {
+            let bps = formula::log_return(mid_at(k - 1)?, mid_at(k)?)? * 1e4;
+            steps += 1;
+            square += (bps * bps - square) / if steps <= 600 { steps as f64 } else { 6_000.0 };
+        }
+        let before = mid_at(((grid / 10).checked_sub(seconds)? * 10 + 9).min(grid))? as f64;
+        let usual = ((10 * seconds) as f64 * square + spread_bps * spread_bps).sqrt();
+        (steps >= 600).then(|| (mid_at(grid).unwrap() as f64 - before) / before * 1e4 / usual)
+    }
+
+    /// Means of the flow, excesses and campaigns with their runs, walked through every grid step since the first quote.
+    fn memory(&self, grid: u64) -> Option<[f64; 11]> {
         let first = self.quotes.first().map(|q| q.0).filter(|first| *first <= grid)?;
         let mut flows: BTreeMap<u64, (i64, u64, u64)> = BTreeMap::new();
         for (step, flow, depth) in &self.quotes {
@@ -241,7 +314,8 @@ impl History {
             *sum = (sum.0 + flow, sum.1 + depth, sum.2 + 1);
         }
         let keep = [1.0_f64, 5.0, 30.0].map(|tau| (-0.1 / tau).exp());
-        let (mut means, mut excess, mut since) = ([0.0_f64; 3], [0.0_f64; 2], [0; 2]);
+        // Selling and buying with an allowance of 0.5, then with one of 0.35.
+        let (mut means, mut excess, mut since) = ([0.0_f64; 3], [0.0_f64; 4], [0; 4]);
         let (mut square, mut count) = (0.0_f64, 0_u32);
         for step in first..=grid {
             let flow = flows.get(&step).and_then(|s| formula::normalised_flow(s.0, s.1, s.2));
@@ -251,9 +325,12 @@ impl History {
             let scale = if count >= 300 { square.sqrt() } else { 0.0 };
             if scale > 0.0 {
                 let deviation = (flow.unwrap_or(0.0) / scale).clamp(-4.0, 4.0);
-                for (side, deviation) in [-deviation, deviation].into_iter().enumerate() {
+                for (side, deviation) in
+                    [-deviation, deviation, -deviation, deviation].into_iter().enumerate()
+                {
+                    let allowance = if side < 2 { 0.5 } else { 0.35 };
                     since[side] = if excess[side] == 0.0 { step } else { since[side] };
-                    excess[side] = (excess[side] + deviation - 0.5).clamp(0.0, 100.0);
+                    excess[side] = (excess[side] + deviation - allowance).clamp(0.0, 100.0);
                 }
             }
             if let Some(flow) = flow {
@@ -264,8 +341,10 @@ impl History {
         }
         let run = |side: usize| if excess[side] > 0.0 { (grid + 1 - since[side]) as f64 / 10.0 } else { 0.0 };
         let known = if count >= 300 && square > 0.0 { 1.0 } else { f64::NAN };
-        let [selling, buying] = excess.map(|sum| known * sum);
-        Some([means[0], means[1], means[2], selling, buying, known * run(0), known * run(1)])
+        let [selling, buying, patient_selling, patient_buying] = excess.map(|sum| known * sum);
+        let [run_0, run_1, run_2, run_3] = [0, 1, 2, 3].map(|side| known * run(side));
+        let [m0, m1, m2] = means;
+        Some([m0, m1, m2, selling, buying, run_0, run_1, patient_selling, patient_buying, run_2, run_3])
     }
 }
 
@@ -544,6 +623,42 @@ fn order_flow_is_remembered_as_it_is_defined() {
         }
     }
     assert!(judged > 1_000 && running > 20, "{judged} {running}");
+}
+
+/// What is usual over minutes, at some moments of a long story.
+#[test]
+fn what_is_usual_is_as_it_is_defined() {
+    let events = lively_story();
+    let mut histories: Vec<History> = (0..INSTRUMENTS).map(|_| History::default()).collect();
+    let first = FeatureId::SpreadInUsual as usize;
+    let (mut next, mut known) = (0, [0; 5]);
+    let (mut sent, mut grid) = (Vec::new(), START / GRID);
+    for vector in run(&events, 64, OnFull::Wait) {
+        if vector.grid_end == 0 {
+            sent.push(vector);
+            continue;
+        }
+        while grid <= vector.ts.0 / GRID {
+            while events.get(next).is_some_and(|e| e.ts_event.0 <= grid * GRID) {
+                histories[events[next].instrument.index()].apply(grid, &events[next]);
+                next += 1;
+            }
+            histories.iter_mut().for_each(|history| history.close(grid));
+            grid += 1;
+        }
+        for vector in sent.drain(..).filter(|v| v.ts.0 / GRID % 211 == 0) {
+            let wanted = histories[vector.instrument.index()].standing(vector.ts.0 / GRID);
+            for (at, wanted) in wanted.into_iter().enumerate() {
+                let (bit, found) = (vector.valid >> (first + at) & 1 == 1, vector.values[first + at]);
+                let (name, wanted_value) = (FEATURES[first + at].name, wanted.unwrap_or(0.0));
+                assert_eq!(bit, wanted.is_some(), "{name} at {}", vector.ts);
+                let near = (found - wanted_value).abs() <= 1e-9 + 1e-6 * wanted_value.abs();
+                assert!(near, "{name} at {}: {found} for {wanted_value}", vector.ts);
+                known[at] += usize::from(bit && found != 0.0);
+            }
+        }
+    }
+    assert!(known.iter().all(|n| *n > 20), "{known:?}");
 }
 
 /// A story from a fixed seed, long enough that every feature takes values that are neither missing nor trivial.

@@ -101,6 +101,15 @@ schema! {
     BuyingExcess: "buying_excess", "deviations", 300 * S, Quote, Up, "buying beyond the usual";
     SellingRun: "selling_run", "s", 300 * S, Quote, Up, "selling flow";
     BuyingRun: "buying_run", "s", 300 * S, Quote, Up, "buying flow";
+    SellingCampaign: "selling_campaign", "deviations", 300 * S, Quote, Up, "selling campaign beyond the usual";
+    BuyingCampaign: "buying_campaign", "deviations", 300 * S, Quote, Up, "buying campaign beyond the usual";
+    SellingCampaignRun: "selling_campaign_run", "s", 300 * S, Quote, Up, "selling campaign";
+    BuyingCampaignRun: "buying_campaign_run", "s", 300 * S, Quote, Up, "buying campaign";
+    SpreadInUsual: "spread_in_usual", "times usual", 600 * S, Quote, Up, "bid-ask spread against its usual";
+    DepthInUsual: "depth_in_usual", "times usual", 600 * S, Event, Down, "depth of the thinner side against its usual";
+    OrdersInUsual: "orders_in_usual", "times usual", 600 * S, Event, Up, "order messages against their usual";
+    Move10S: "move_10s", "usual moves", 10 * S, Mid, Both, "move of the mid over 10 s";
+    Move2M: "move_2m", "usual moves", 120 * S, Mid, Both, "move of the mid over 2 min";
 }
 
 /// Features that the networks of this build read: the first of the schema. It does not grow with the schema, so that models

@@ -9,6 +9,7 @@ use super::calendar::Calendar;
 use super::formula::{self, BookView, WindowView};
 use super::memory::FlowMemory;
 use super::resilience::{Resilience, SCAN, depth_seen_from};
+use super::standing::Usual;
 use super::window::{Activity, LONG, Quotes, Rows, Windows};
 use crate::apply::{Applied, Effect};
 use crate::prefetch::prefetch;
@@ -152,6 +153,7 @@ pub(crate) struct Engine {
     flows: Box<[Flow]>,
     marks: Box<[Mark]>,
     memories: Box<[FlowMemory]>,
+    usual: Box<[Usual]>,
     windows: Windows,
     pub(crate) calendar: Calendar,
 }
@@ -162,6 +164,7 @@ impl Engine {
             flows: vec![Flow::NEW; instruments].into_boxed_slice(),
             marks: vec![Mark::NEW; instruments].into_boxed_slice(),
             memories: vec![FlowMemory::default(); instruments].into_boxed_slice(),
+            usual: vec![Usual::default(); instruments].into_boxed_slice(),
             windows: Windows::new(instruments),
             calendar: Calendar::new(instruments),
         }
@@ -171,6 +174,7 @@ impl Engine {
         size_of_val(&*self.flows)
             + size_of_val(&*self.marks)
             + size_of_val(&*self.memories)
+            + size_of_val(&*self.usual)
             + self.windows.bytes()
             + self.calendar.bytes()
     }
@@ -253,6 +257,7 @@ impl Engine {
         let mark = &mut self.marks[i];
         (mark.mid, mark.resilience, mark.sampled) = (0, Resilience::NEW, u64::MAX);
         self.memories[i].restart();
+        self.usual[i].restart();
     }
 
     /// Forgets everything, for a new day.
@@ -260,6 +265,7 @@ impl Engine {
         self.flows.fill(Flow::NEW);
         self.marks.fill(Mark::NEW);
         self.memories.fill(FlowMemory::default());
+        self.usual.fill(Usual::default());
         self.windows.reset();
     }
 
@@ -306,8 +312,14 @@ impl Engine {
         if mark.live {
             mark.resilience.sample(mark.depth);
             if let Some(flow) = WindowView::step_flow(&quotes) {
-                self.memories[i].step(now.0 / GRID_NS, flow);
+                self.memories[i].step(grid, flow);
             }
+            let usual = &mut self.usual[i];
+            if let Some(book) = book {
+                usual.see_book(grid, book.bbo(), mark.depth);
+            }
+            usual.see_orders(grid, self.windows.sums(i).orders);
+            usual.see_mid(grid, mark.mid, log_return);
         }
         mark.sampled = grid;
         self.calendar.set_restless(i, mark.is_restless(grid));
@@ -326,7 +338,8 @@ impl Engine {
         vector.ages_ms = self.ages(i, now);
         let changed = vector.valid != was_valid || vector.values.map(f64::to_bits) != was.map(f64::to_bits);
         if self.marks[i].live {
-            formula::read_memory(&self.memories[i].at(now.0 / GRID_NS), vector);
+            formula::read_memory(&self.memories[i].at(grid), vector);
+            formula::read_standing(&self.usual[i].standing(grid), vector);
         }
         changed
     }

@@ -7,6 +7,7 @@
 use types::{BookLevel, FeatureId, FeatureVector};
 
 use super::memory::FlowValues;
+use super::standing::Standing;
 use super::window::{LONG, Quotes, SHORT, Sums};
 use crate::view::{Bbo, Book};
 
@@ -106,10 +107,23 @@ formulas! {
         FlowMean1S => view.means.map(|means| means[0]),
         FlowMean5S => view.means.map(|means| means[1]),
         FlowMean30S => view.means.map(|means| means[2]),
-        SellingExcess => view.excess.map(|sides| sides[0]),
-        BuyingExcess => view.excess.map(|sides| sides[1]),
-        SellingRun => view.run_s.map(|sides| sides[0]),
-        BuyingRun => view.run_s.map(|sides| sides[1]),
+        SellingExcess => view.excess.map(|sides| sides.sum[0]),
+        BuyingExcess => view.excess.map(|sides| sides.sum[1]),
+        SellingRun => view.excess.map(|sides| sides.run_s[0]),
+        BuyingRun => view.excess.map(|sides| sides.run_s[1]),
+        SellingCampaign => view.campaign.map(|sides| sides.sum[0]),
+        BuyingCampaign => view.campaign.map(|sides| sides.sum[1]),
+        SellingCampaignRun => view.campaign.map(|sides| sides.run_s[0]),
+        BuyingCampaignRun => view.campaign.map(|sides| sides.run_s[1]),
+    }
+
+    /// Sets the features that hold the present against what is usual, as of the vector likewise.
+    fn read_standing(view: Standing) {
+        SpreadInUsual => view.spread,
+        DepthInUsual => view.depth,
+        OrdersInUsual => view.orders,
+        Move10S => view.moves[0],
+        Move2M => view.moves[1],
     }
 }
 

@@ -7,6 +7,9 @@ mod engine;
 pub mod formula;
 mod memory;
 mod resilience;
+mod standing;
+mod travel;
+mod usual;
 mod window;
 
 pub(crate) use engine::Engine;

@@ -1,0 +1,69 @@
+//! Where one instrument stands against what is usual of it: spread, depth, order messages, and the way of its mid.
+
+use super::formula;
+use super::travel::Travel;
+use super::usual::Level;
+use crate::view::Bbo;
+
+/// Spans of the moves, in seconds.
+const MOVES_S: [u64; 2] = [10, 120];
+
+/// What is remembered for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Usual {
+    spread: Level,
+    /// Of the side that holds less within five ticks of its best, and one more, so that nothing is no special case.
+    depth: Level,
+    /// Order messages of the last ten seconds, and one more.
+    orders: Level,
+    travel: Travel,
+}
+
+/// How many times the usual each is; none where it or the usual is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Standing {
+    pub(crate) spread: Option<f64>,
+    pub(crate) depth: Option<f64>,
+    pub(crate) orders: Option<f64>,
+    pub(crate) moves: [Option<f64>; 2],
+}
+
+impl Usual {
+    /// The quotes and depths of a book that was touched, at the grid step `grid`.
+    #[expect(clippy::cast_precision_loss, reason = "statistics; exact values stay integers")]
+    pub(crate) fn see_book(&mut self, grid: u64, bbo: &Bbo, depth: [u64; 2]) {
+        self.spread.set(grid, formula::spread_bps(bbo));
+        self.depth.set(grid, Some((depth[0].min(depth[1]) + 1) as f64));
+    }
+
+    /// The order messages of the last ten seconds.
+    #[expect(clippy::cast_precision_loss, reason = "statistics; exact values stay integers")]
+    pub(crate) fn see_orders(&mut self, grid: u64, orders: u64) {
+        self.orders.set(grid, Some((orders + 1) as f64));
+    }
+
+    /// The mid, where there is one.
+    pub(crate) fn see_mid(&mut self, grid: u64, mid: i64, log_return: Option<f64>) {
+        if mid > 0 {
+            self.travel.step(grid, mid, log_return);
+        }
+    }
+
+    /// Where it stands at the grid step `grid`.
+    pub(crate) fn standing(&self, grid: u64) -> Standing {
+        let usual_spread = self.spread.usual(grid);
+        Standing {
+            spread: self.spread.present_in_usual(grid),
+            depth: self.depth.present_in_usual(grid),
+            orders: self.orders.now_in_usual(grid),
+            moves: MOVES_S.map(|seconds| self.travel.in_usual(grid, seconds, usual_spread)),
+        }
+    }
+
+    /// The book was emptied or can no longer be believed.
+    pub(crate) fn restart(&mut self) {
+        let Self { spread, depth, orders, travel } = self;
+        [spread, depth, orders].into_iter().for_each(Level::restart);
+        travel.restart();
+    }
+}
