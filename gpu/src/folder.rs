@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::model::{LoadError, MANIFEST, Model, SaveError, WEIGHTS, decode, encode};
+use crate::model::{LoadError, MANIFEST, Model, Parts, SaveError, WEIGHTS, decode, encode};
 
 /// Largest manifest read (10,000 symbols with profile and calibration take about 60 MB), and largest weights.
 const MANIFEST_BYTES_MAX: u64 = 128 << 20;
@@ -54,9 +54,16 @@ impl Model {
     /// Files that cannot be read or are not a model, a model of another format or feature schema, weights with
     /// another digest or shape, numbers that cannot be used.
     pub fn load(dir: &Path) -> Result<Self, LoadError> {
-        let manifest = read_bounded(&dir.join(MANIFEST), MANIFEST_BYTES_MAX)?;
-        let weights = read_bounded(&dir.join(WEIGHTS), WEIGHTS_BYTES_MAX)?;
-        decode(dir, &manifest, &weights, &|path| read_bounded(path, WEIGHTS_BYTES_MAX))
+        load(dir, Parts::All)
+    }
+
+    /// Loads the model in the folder `dir` as if it had no channels beside its autoencoder, for fitting their laws anew: those of a
+    /// build whose channels read other features are no obstacle.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_without_channels(dir: &Path) -> Result<Self, LoadError> {
+        load(dir, Parts::WithoutChannels)
     }
 
     /// The model that is part of this build: trained by `scripts/train-default-model.sh` on simulated calm days.
@@ -68,6 +75,7 @@ impl Model {
             Path::new("gpu/models/default"),
             include_bytes!("../models/default/manifest.toml"),
             include_bytes!("../models/default/weights.safetensors"),
+            Parts::All,
             &|path| {
                 let found = SHIPPED_HEADS.iter().find(|(name, _)| path.ends_with(name));
                 found.map(|(_, bytes)| bytes.to_vec()).ok_or_else(|| {
@@ -77,6 +85,12 @@ impl Model {
             },
         )
     }
+}
+
+fn load(dir: &Path, parts: Parts) -> Result<Model, LoadError> {
+    let manifest = read_bounded(&dir.join(MANIFEST), MANIFEST_BYTES_MAX)?;
+    let weights = read_bounded(&dir.join(WEIGHTS), WEIGHTS_BYTES_MAX)?;
+    decode(dir, &manifest, &weights, parts, &|path| read_bounded(path, WEIGHTS_BYTES_MAX))
 }
 
 fn beside(dir: &Path, suffix: &str) -> PathBuf {

@@ -42,7 +42,7 @@ mod score;
 mod synthetic;
 mod train;
 
-pub use captures::{CaptureError, FEATURE_ROWS_MAX, FlowRow, read_features, read_flow};
+pub use captures::{CaptureError, FEATURE_ROWS_MAX, ReadingRow, read_features, read_readings};
 pub use gpu_cuda::Change as CardChange;
 pub use gpu_cuda::Trainer as CardTrainer;
 pub use gpu_cuda::abi::Mode as CardMode;
@@ -58,7 +58,8 @@ pub use heads::{Head, Heads};
 pub use inputs::{FeatureRow, PerSymbol, Profile, Profiles};
 pub use model::{
     Calibration, CalibrationConfig, Calibrations, Channel, ChannelLaws, FittedOn, HoldoutReport, LoadError,
-    MODEL_FORMAT, Model, RawScore, SaveError, ScoreLaw, TOP_COUNT, TrainConfig, TrainReport, TrainingRecord,
+    MODEL_FORMAT, Model, RawScore, Reading, SaveError, ScoreLaw, TOP_COUNT, TrainConfig, TrainReport,
+    TrainingRecord,
 };
 pub use network::{Increments, WeightsError};
 pub use policy::{

@@ -14,7 +14,7 @@ const SEES: &[(&str, &[&str])] = &[
     ("folder", &["model"]),
     ("score", &["heads", "inputs", "model", "network"]),
     ("policy", &["heads", "inputs", "model", "network", "score"]),
-    ("captures", &["inputs"]),
+    ("captures", &["inputs", "model"]),
     ("train", &["captures", "heads", "inputs", "model", "network", "score"]),
 ];
 

@@ -8,8 +8,9 @@ use crate::scorer::load_model;
 use anyhow::{Context, Result, bail, ensure};
 use control::config::load;
 use gpu::{
-    CaptureError, CardTrainer, FeatureRow, FlowRow, Model, Phase, Progress, SLIPPAGE_SIZES, SlippageHoldout,
-    SlippageSample, SlippageTrainConfig, TrainConfig, TrainDevice, judge_slippage, train_slippage, train_vae,
+    CaptureError, CardTrainer, FeatureRow, Model, Phase, Progress, ReadingRow, SLIPPAGE_SIZES,
+    SlippageHoldout, SlippageSample, SlippageTrainConfig, TrainConfig, TrainDevice, judge_slippage,
+    train_slippage, train_vae,
 };
 use std::path::{Path, PathBuf};
 
@@ -26,10 +27,11 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
     let model = train_vae(&device, &config, &rows, &mut |progress| show(&bar, &progress))?;
     bar.finish_and_clear();
     accept(model.training().report.holdout.refusal(), args.accept_worse)?;
-    let model = match flow_rows(&args.features)?.map(|rows| gpu::fit_channels(&rows, &config.calibration)) {
+    let model = match reading_rows(&args.features)?.map(|rows| gpu::fit_channels(&rows, &config.calibration))
+    {
         Some(Ok(laws)) => model.with_channels(laws)?,
         Some(Err(error)) => {
-            tell(format_args!("warning: {error}; the model has no channel of order flow"));
+            tell(format_args!("warning: {error}; the model has no channels beside the autoencoder"));
             model
         }
         None => model,
@@ -58,14 +60,14 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
     Ok(())
 }
 
-/// The order flow of the captures; none, and a warning, where one of them is of a build that kept none.
-fn flow_rows(features: &[PathBuf]) -> Result<Option<Vec<FlowRow>>> {
+/// What the channels read of the captures; none, and a warning, where one of them is of a build that kept less.
+fn reading_rows(features: &[PathBuf]) -> Result<Option<Vec<ReadingRow>>> {
     let mut rows = Vec::new();
     for path in features {
-        match gpu::read_flow(path, &mut rows) {
+        match gpu::read_readings(path, &mut rows) {
             Ok(()) => {}
             Err(error @ (CaptureError::Schema { .. } | CaptureError::Columns { .. })) => {
-                tell(format_args!("warning: {error}; the model has no channel of order flow"));
+                tell(format_args!("warning: {error}; the model has no channels beside the autoencoder"));
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
@@ -76,17 +78,25 @@ fn flow_rows(features: &[PathBuf]) -> Result<Option<Vec<FlowRow>>> {
 
 pub(crate) fn channels(args: &cli::TrainChannels) -> Result<()> {
     refuse_existing(&args.out, args.force)?;
-    let model = load_model(args.model.as_deref())?;
-    let rows = read_all(&args.features, gpu::read_flow)?;
+    // What is fitted anew may be what an older build fitted to other features.
+    let model = match &args.model {
+        Some(dir) => Model::load_without_channels(dir).with_context(|| format!("model {}", dir.display()))?,
+        None => load_model(None)?,
+    };
+    let rows = read_all(&args.features, gpu::read_readings)?;
     let laws = gpu::fit_channels(&rows, &TrainConfig::default().calibration)?;
-    let pooled = &laws.flow.pooled;
-    say(format_args!(
-        "flow: {} rows, {} clusters beyond {:.1}, tail scale {:.2}",
-        pooled.rows,
-        pooled.clusters,
-        pooled.knots.last().copied().unwrap_or_default(),
-        pooled.scale
-    ))?;
+    for (channel, law) in laws.iter() {
+        let pooled = &law.pooled;
+        say(format_args!(
+            "{}: {} rows, {} clusters beyond {:.2}, tail scale {:.3}, shape {:.2}",
+            channel.as_str(),
+            pooled.rows,
+            pooled.clusters,
+            pooled.knots.last().copied().unwrap_or_default(),
+            pooled.scale,
+            pooled.shape
+        ))?;
+    }
     save(&model.with_channels(laws)?, &args.out)
 }
 

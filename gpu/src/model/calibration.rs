@@ -69,6 +69,21 @@ impl Calibration {
         Some((1.0 - below).max(self.tail_share))
     }
 
+    /// Share of calm grid points at which an alarm beyond `raw` begins, which is less than [`Calibration::p_value`]: what stays beyond
+    /// for long is one alarm. In the tail the clusters are counted, below it what leads there continuously. None when `raw` is not a
+    /// number; never rises with `raw`.
+    #[inline]
+    #[must_use]
+    pub fn alarm_share(&self, raw: f64) -> Option<f64> {
+        let share = self.p_value(raw)?;
+        #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+        let begins = (self.clusters.max(1) as f64 / self.rows.max(1) as f64).min(self.tail_share);
+        if share <= self.tail_share {
+            return Some((share / self.tail_share * begins).max(P_MIN));
+        }
+        Some(share.powf(begins.ln() / self.tail_share.ln()))
+    }
+
     /// The calibrated score in [0, 1]; `None` when `raw` is not a number.
     #[inline]
     #[must_use]
@@ -118,6 +133,20 @@ pub type Calibrations = PerSymbol<Calibration>;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_alarm_begins_less_often_than_it_is_on() {
+        let knots = (0..KNOT_COUNT).map(|i| i as f64 / 196.0).collect();
+        let law =
+            Calibration { knots, tail_share: 0.02, shape: 0.0, scale: 1.0, rows: 100_000, clusters: 50 };
+        assert_eq!((law.alarm_share(-1.0), law.alarm_share(f64::NAN)), (Some(1.0), None));
+        // Two in a hundred rows in fifty clusters: one in two thousand begins one.
+        let at = |raw: f64| law.alarm_share(raw).unwrap();
+        assert!((at(1.0) - 5e-4).abs() < 1e-12 && (at(3.0) - 5e-4 * (-2.0_f64).exp()).abs() < 1e-12);
+        let all: Vec<f64> = (0..400).map(|i| at(f64::from(i) / 100.0)).collect();
+        assert!(all.windows(2).all(|w| w[1] <= w[0] && w[0] < w[1] * 1.5 + 1e-12), "without a step");
+        assert!((0..400).all(|i| law.p_value(f64::from(i) / 100.0).unwrap() >= all[i as usize]));
+    }
 
     #[test]
     fn the_display_map_passes_its_knots_and_keeps_the_seed_bands() {

@@ -126,16 +126,25 @@ pub(crate) fn encode(model: &Model) -> Result<Files, SaveError> {
     Ok(Files { manifest, weights, heads })
 }
 
+/// Which parts of a manifest are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parts {
+    All,
+    /// All but the laws of the channels, which may be another build's.
+    WithoutChannels,
+}
+
 /// A model from the contents of its files; `dir` stands for their folder in messages, and `read` gives the weights of the
 /// heads that the manifest names.
 pub(crate) fn decode(
     dir: &Path,
     bytes: &[u8],
     weights: &[u8],
+    parts: Parts,
     read: &dyn Fn(&Path) -> Result<Vec<u8>, LoadError>,
 ) -> Result<Model, LoadError> {
     let path = dir.join(MANIFEST);
-    let (manifest, sections) = parse(&path, bytes)?;
+    let (manifest, sections) = parse(&path, bytes, parts)?;
     check_values(&path, &manifest, &sections)?;
     let network = network(&dir.join(WEIGHTS), weights, &manifest.weights_blake3)?;
     let read = |file: &Path| read(&dir.join(file)).map_err(Refused::File);
@@ -215,7 +224,7 @@ struct Preamble {
 }
 
 /// The manifest at `path`, and the sections of its heads.
-fn parse(path: &Path, bytes: &[u8]) -> Result<(Manifest, Sections), LoadError> {
+fn parse(path: &Path, bytes: &[u8], parts: Parts) -> Result<(Manifest, Sections), LoadError> {
     let fault = |line, message| LoadError::Manifest { path: path.to_owned(), line, message };
     let text =
         std::str::from_utf8(bytes).map_err(|e| fault(1, format!("found bytes that are not UTF-8: {e}")))?;
@@ -226,7 +235,10 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Manifest, Sections), LoadError> {
     let preamble: Preamble = toml::from_str(text).map_err(toml_fault)?;
     check_build(path, &preamble)?;
     let _: BTreeMap<Key, IgnoredAny> = toml::from_str(text).map_err(toml_fault)?;
-    let manifest: Manifest = toml::from_str(text).map_err(toml_fault)?;
+    let mut manifest: Manifest = toml::from_str(text).map_err(toml_fault)?;
+    if parts == Parts::WithoutChannels {
+        manifest.channels = None;
+    }
     check_names(path, &manifest)?;
     Ok((manifest, toml::from_str(text).map_err(toml_fault)?))
 }

@@ -13,12 +13,13 @@ mod trained;
 
 pub use calibration::{Calibration, Calibrations};
 pub(crate) use calibration::{KNOT_COUNT, SHAPE_BOUNDS, TAIL_FROM, display};
-pub use channels::{Channel, ChannelLaws};
+pub(crate) use channels::{BESIDE_COUNT, READ_COUNT};
+pub use channels::{Channel, ChannelLaws, Reading};
 pub use errors::{LoadError, SaveError};
 pub(crate) use gpd::Gpd;
 pub use law::{RawScore, ScoreLaw, TOP_COUNT};
 pub use manifest::MODEL_FORMAT;
-pub(crate) use manifest::{MANIFEST, WEIGHTS, decode, encode};
+pub(crate) use manifest::{MANIFEST, Parts, WEIGHTS, decode, encode};
 pub use record::{CalibrationConfig, FittedOn, HoldoutReport, TrainConfig, TrainReport, TrainingRecord};
 pub(crate) use sides::Sides;
 pub use trained::Model;

@@ -85,7 +85,7 @@ impl Model {
         model.profiles.forget(symbol);
         model.calibrations.forget(symbol);
         if let Some(channels) = &mut model.channels {
-            channels.flow.forget(symbol);
+            channels.0.iter_mut().for_each(|law| law.forget(symbol));
         }
         model
     }

@@ -1,36 +1,10 @@
 //! The channels' words on one moment, and the one score that follows from them.
 //!
-//! **The rule.** A channel's word is the probability that a calm market would look so strange to it. Of `n` channels that are
-//! heard, the smallest probability counts, times `n` (Bonferroni): whatever the channels have to do with each other, a calm market
+//! **The rule.** A channel's word is the share of calm grid points at which an alarm so strange begins to it (of the autoencoder: at which
+//! it is on, which is more). Of `n` channels that are heard, the smallest probability counts, times `n` (Bonferroni): whatever the channels have to do with each other, a calm market
 //! then raises no more false alarms than one channel alone would.
 
-use types::{FeatureId, FeatureVector};
-
-use crate::model::{Calibration, Channel, RawScore, TOP_COUNT, display};
-
-/// What the flow channel sees of a vector.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Flow {
-    /// The larger excess of both sides.
-    excess: f64,
-    /// The features that say so.
-    top3: [u8; TOP_COUNT],
-}
-
-impl Flow {
-    /// None while the instrument's usual flow is not known.
-    pub(crate) fn of(vector: &FeatureVector) -> Option<Self> {
-        let selling = vector.get(FeatureId::SellingExcess)?;
-        let buying = vector.get(FeatureId::BuyingExcess)?;
-        let [run, beyond] = if selling >= buying {
-            [FeatureId::SellingRun, FeatureId::SellingExcess]
-        } else {
-            [FeatureId::BuyingRun, FeatureId::BuyingExcess]
-        };
-        let top3 = [run as u8, beyond as u8, FeatureId::FlowMean5S as u8];
-        Some(Self { excess: selling.max(buying), top3 })
-    }
-}
+use crate::model::{BESIDE_COUNT, Calibration, Channel, RawScore, Reading, display};
 
 /// What the channels say together.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,13 +22,16 @@ pub(crate) struct Said {
     pub(crate) raw: RawScore,
 }
 
-/// The word of the channels that are heard: the autoencoder's `joint` result under its law, where there is a law, and `flow` under
-/// its own. None when the autoencoder is heard and has no result, or nobody is heard.
+/// One channel beside the autoencoder, its law, and what it reads, where it knows it.
+pub(crate) type Word<'a> = (Channel, &'a Calibration, Option<Reading>);
+
+/// The word of the channels that are heard: the autoencoder's `joint` result under its law, where there is a law, and those beside it
+/// under their own, where the model has them. None when the autoencoder is heard and has no result, or nobody is heard.
 pub(crate) fn combine(
     joint: Option<(&Calibration, Option<RawScore>)>,
-    flow: Option<(&Calibration, Option<Flow>)>,
+    beside: Option<[Word<'_>; BESIDE_COUNT]>,
 ) -> Option<Said> {
-    let heard = f64::from(u8::from(joint.is_some()) + u8::from(flow.is_some()));
+    let heard = joint.iter().len() + if beside.is_some() { BESIDE_COUNT } else { 0 };
     let mut least: Option<(f64, Channel, RawScore)> = None;
     let (mut joint_score, mut is_whole) = (0.0, true);
     if let Some((law, result)) = joint {
@@ -63,51 +40,55 @@ pub(crate) fn combine(
         joint_score = display(p.min(1.0));
         least = Some((p, Channel::Joint, raw));
     }
-    if let Some((law, flow)) = flow {
-        // Whose flow is not known yet raises no alarm here, and is not called calm.
-        is_whole = flow.is_some();
-        let (p, raw) = match flow {
-            Some(flow) => (law.p_value(flow.excess)?, flow.raw()),
-            None => (1.0, RawScore { top3: FLOW_TOP3, ..RawScore::default() }),
+    for (channel, law, reading) in beside.into_iter().flatten() {
+        // What is not known yet raises no alarm here, and is not called calm.
+        is_whole &= reading.is_some();
+        let (p, raw) = match reading {
+            Some(reading) => (law.alarm_share(reading.value)?, raw(reading)),
+            None => (1.0, RawScore::default()),
         };
         if least.is_none_or(|(other, ..)| p < other) {
-            least = Some((p, Channel::Flow, raw));
+            least = Some((p, channel, raw));
         }
     }
     let (p, channel, raw) = least?;
-    Some(Said { channel, score: display((heard * p).min(1.0)), joint: joint_score, is_whole, raw })
+    #[expect(clippy::cast_precision_loss, reason = "a handful of channels")]
+    let p = heard as f64 * p;
+    Some(Said { channel, score: display(p.min(1.0)), joint: joint_score, is_whole, raw })
 }
 
-/// What is named where nothing is known of the flow.
-const FLOW_TOP3: [u8; TOP_COUNT] =
-    [FeatureId::SellingRun as u8, FeatureId::SellingExcess as u8, FeatureId::FlowMean5S as u8];
-
-impl Flow {
-    /// As a score with its reasons: all of it is the flow's.
-    #[expect(clippy::cast_possible_truncation, reason = "scores are reported in f32")]
-    fn raw(self) -> RawScore {
-        RawScore { raw: self.excess as f32, top3: self.top3, contributions: [1.0, 0.0, 0.0] }
-    }
+/// As a score with its reasons: all of it is the first one's.
+#[expect(clippy::cast_possible_truncation, reason = "scores are reported in f32")]
+fn raw(reading: Reading) -> RawScore {
+    RawScore { raw: reading.value as f32, top3: reading.top3, contributions: [1.0, 0.0, 0.0] }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::synthetic::model;
-    use types::FeatureVector;
 
     fn law() -> &'static Calibration {
         &model().calibrations().pooled
     }
 
-    /// What shows as a score of `l` = -log10 p.
-    fn at(p: f64) -> f64 {
+    /// Where `share`, which falls, comes to `p`.
+    fn inverse(share: impl Fn(f64) -> Option<f64>, p: f64) -> f64 {
         let (mut low, mut high) = (0.0, 1e9);
         for _ in 0..300 {
             let middle = 0.5 * (low + high);
-            if law().p_value(middle).unwrap() > p { low = middle } else { high = middle }
+            if share(middle).unwrap() > p { low = middle } else { high = middle }
         }
         high
+    }
+
+    /// What the autoencoder has to say for a probability of `p`, and a channel beside it.
+    fn at(p: f64) -> f64 {
+        inverse(|raw| law().p_value(raw), p)
+    }
+
+    fn beside_at(p: f64) -> f64 {
+        inverse(|raw| law().alarm_share(raw), p)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "test scores")]
@@ -115,40 +96,45 @@ mod tests {
         RawScore { raw: at(p) as f32, top3: [1, 2, 3], contributions: [0.5, 0.2, 0.1] }
     }
 
-    fn flow(selling: f64, buying: f64) -> Option<Flow> {
-        let mut vector = FeatureVector::EMPTY;
-        vector.set(FeatureId::SellingExcess, selling);
-        vector.set(FeatureId::BuyingExcess, buying);
-        Flow::of(&vector)
+    /// The word of each channel beside the autoencoder: nothing, but for one.
+    fn words(said: Channel, value: f64) -> Option<[Word<'static>; BESIDE_COUNT]> {
+        Some(Channel::BESIDE.map(|channel| {
+            let value = if channel == said { value } else { 0.0 };
+            (channel, law(), Some(Reading { value, top3: [20, 21, 22] }))
+        }))
     }
 
     #[test]
-    fn the_less_likely_counts_times_the_number_that_are_heard() {
-        let calm = combine(Some((law(), Some(joint(1e-3)))), Some((law(), flow(0.0, at(1e-5))))).unwrap();
-        assert_eq!(calm.channel, Channel::Flow);
-        assert!((calm.joint - display(1e-3)).abs() < 1e-3, "{}", calm.joint);
-        assert!((calm.score - display(2e-5)).abs() < 1e-3, "{}", calm.score);
-        assert_eq!(calm.raw.top3[0], FeatureId::BuyingRun as u8);
-        let other = combine(Some((law(), Some(joint(1e-5)))), Some((law(), flow(0.0, 0.0)))).unwrap();
+    fn the_least_likely_counts_times_the_number_that_are_heard() {
+        for channel in Channel::BESIDE {
+            let said = combine(Some((law(), Some(joint(1e-3)))), words(channel, beside_at(1e-5))).unwrap();
+            assert_eq!((said.channel, said.raw.top3), (channel, [20, 21, 22]));
+            assert!((said.joint - display(1e-3)).abs() < 1e-3, "{}", said.joint);
+            assert!((said.score - display(6e-5)).abs() < 1e-3, "{}", said.score);
+        }
+        let other = combine(Some((law(), Some(joint(1e-5)))), words(Channel::Flow, 0.0)).unwrap();
         assert_eq!((other.channel, other.raw.top3), (Channel::Joint, [1, 2, 3]));
-        let alone = combine(None, Some((law(), flow(at(1e-5), 0.0)))).unwrap();
-        assert!(alone.score > calm.score && alone.raw.top3[0] == FeatureId::SellingRun as u8);
+        let alone = combine(None, words(Channel::Flow, beside_at(1e-5))).unwrap();
+        assert!((alone.score - display(5e-5)).abs() < 1e-3 && alone.joint == 0.0);
         let joint_alone = combine(Some((law(), Some(joint(1e-5)))), None).unwrap();
-        assert!((joint_alone.score - alone.score).abs() < 1e-3);
+        assert!((joint_alone.score - display(1e-5)).abs() < 1e-3);
     }
 
     #[test]
     fn who_has_nothing_to_say_raises_nothing() {
         assert_eq!(combine(None, None), None);
         assert_eq!(
-            combine(Some((law(), None)), Some((law(), flow(1e9, 0.0)))),
+            combine(Some((law(), None)), words(Channel::Move, 1e9)),
             None,
             "no score without a picture"
         );
-        let unknown = combine(None, Some((law(), None))).unwrap();
-        assert_eq!((unknown.channel, unknown.score, unknown.is_whole), (Channel::Flow, 0.0, false));
-        let half = combine(Some((law(), Some(joint(0.5)))), Some((law(), None))).unwrap();
+        let unknown = Channel::BESIDE.map(|channel| (channel, law(), None));
+        let said = combine(None, Some(unknown)).unwrap();
+        assert_eq!((said.channel, said.score, said.is_whole), (Channel::Flow, 0.0, false));
+        let mut half = words(Channel::Move, 0.0).unwrap();
+        half[4].2 = None;
+        let half = combine(Some((law(), Some(joint(0.5)))), Some(half)).unwrap();
         assert!(!half.is_whole && combine(Some((law(), Some(joint(0.5)))), None).unwrap().is_whole);
-        assert_eq!(Flow::of(&FeatureVector::EMPTY), None);
+        assert!(combine(Some((law(), Some(joint(0.5)))), words(Channel::Move, 0.0)).unwrap().is_whole);
     }
 }

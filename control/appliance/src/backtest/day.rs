@@ -11,7 +11,7 @@ use crate::play;
 use crate::scorer::open;
 use anyhow::{Context, Result};
 use control::config::Plan;
-use gpu::{Channel, Model, ScoreRecord};
+use gpu::{Model, ScoreRecord};
 use stage::{LiveClock, OsClock, RingRx};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -59,6 +59,9 @@ pub(super) struct Tiers {
     pub(super) entered: Entered,
 }
 
+/// How many scores each channel made, by its name.
+pub(super) type Scores = BTreeMap<&'static str, u64>;
+
 /// From when until when a crisis is planted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
@@ -80,9 +83,8 @@ pub(super) struct Day {
     /// Instruments, and how long the day was.
     pub(super) instruments: usize,
     pub(super) seconds: f64,
-    /// Scores of every instrument that the flow channel made, and all.
-    pub(super) by_flow: u64,
-    pub(super) scores: u64,
+    /// Scores of every instrument, by the channel that made them.
+    pub(super) scores: Scores,
 }
 
 /// What a line with one model says of a day.
@@ -96,8 +98,7 @@ struct Said {
     /// Of the judged instrument, by grid point.
     scores: BTreeMap<UnixNanos, f32>,
     tiers: Tiers,
-    by_flow: u64,
-    scored: u64,
+    scored: Scores,
     /// The time of the first packet, and of the last.
     length: Option<(UnixNanos, UnixNanos)>,
 }
@@ -149,10 +150,11 @@ impl Said {
         vectors.drain(usize::MAX, |new| {
             kept.extend(new.iter().filter(|v| v.grid_end == 0 && v.mid.is_some() && is_judged(v.instrument)));
         });
-        let (by_flow, scored, kept) = (&mut self.by_flow, &mut self.scored, &mut self.scores);
+        let (scored, kept) = (&mut self.scored, &mut self.scores);
         scores.drain(usize::MAX, |new| {
-            *scored += new.len() as u64;
-            *by_flow += new.iter().filter(|record| record.channel == Channel::Flow).count() as u64;
+            for record in new {
+                *scored.entry(record.channel.as_str()).or_default() += 1;
+            }
             kept.extend(new.iter().filter(|r| is_judged(r.instrument)).map(|r| (r.ts, r.score)));
         });
         let (tier_of, said) = (&mut self.tier_of, &mut self.tiers);
@@ -212,7 +214,6 @@ impl Day {
             span,
             instruments: whole.symbols.len(),
             seconds: whole.length.map_or(0.0, |(first, last)| last.since(first).0 as f64 / 1e9),
-            by_flow: whole.by_flow,
             scores: whole.scored,
             tiers: whole.tiers,
             stranger: stranger.tiers,

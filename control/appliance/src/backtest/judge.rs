@@ -4,6 +4,7 @@ use super::day::{Change, Day, Row, Span, Tiers};
 use super::rules::{Rule, Scales, numbers};
 use gpu::Model;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use types::{Nanos, Symbol, Tier, UnixNanos};
 
 /// A trading day, in seconds.
@@ -64,8 +65,8 @@ pub(super) struct Judged {
     pub(super) tiers: Vec<TierResult>,
     /// The same, had the model never seen the instrument.
     pub(super) stranger_tiers: Vec<TierResult>,
-    /// Share of the calm scores that the flow channel made.
-    pub(super) calm_flow_share: f64,
+    /// Share of the calm scores that each channel made, by its name.
+    pub(super) calm_channel_shares: BTreeMap<&'static str, f64>,
 }
 
 /// A rule at the threshold that the calm days give it.
@@ -109,8 +110,6 @@ impl<'a> Bench<'a> {
         let harms: Vec<Option<Harm>> = crises.iter().map(Harm::of).collect();
         let rules = self.sets.iter().map(|set| self.result(set, crises, &harms)).collect();
         let calm_instrument_days = calm.iter().map(|day| days(day) * day.instruments as f64).sum::<f64>();
-        let scores = calm.iter().map(|day| day.scores).sum::<u64>().max(1);
-        let calm_flow_share = calm.iter().map(|day| day.by_flow).sum::<u64>() as f64 / scores as f64;
         let after: Vec<Option<f64>> =
             harms.iter().map(|h| h.map(|h| seconds(h.at.since(h.begins)))).collect();
         let tiers_of = |of: fn(&Day) -> &Tiers| tiers(calm, crises, &harms, calm_instrument_days, of);
@@ -128,7 +127,7 @@ impl<'a> Bench<'a> {
             rules,
             tiers: tiers_of(|day| &day.tiers),
             stranger_tiers: tiers_of(|day| &day.stranger),
-            calm_flow_share,
+            calm_channel_shares: shares(calm),
         }
     }
 
@@ -146,6 +145,16 @@ impl<'a> Bench<'a> {
         let (rule, is_simple) = (rule.name(), rule.is_simple());
         RuleResult { rule, is_simple, threshold, calm_alarms, leads_s, median_lead_s, recall }
     }
+}
+
+/// Share of the scores that each channel made.
+fn shares(days: &[Day]) -> BTreeMap<&'static str, f64> {
+    let all = days.iter().flat_map(|day| day.scores.values()).sum::<u64>().max(1) as f64;
+    let mut shares = BTreeMap::new();
+    for (channel, count) in days.iter().flat_map(|day| &day.scores) {
+        *shares.entry(*channel).or_default() += *count as f64 / all;
+    }
+    shares
 }
 
 fn seconds(span: Nanos) -> f64 {
@@ -295,8 +304,7 @@ mod tests {
             stranger: Tiers::default(),
             instruments: 1,
             seconds: 1_000.0,
-            by_flow: 0,
-            scores: 0,
+            scores: BTreeMap::new(),
         }
     }
 

@@ -16,7 +16,8 @@ pub(crate) enum DeviceKind {
 pub(crate) enum Train {
     /// The anomaly model: a variational autoencoder of calm markets
     Vae(TrainVae),
-    /// The laws of the channels beside the autoencoder: how far order flow goes beyond the usual in calm markets
+    /// The laws of the channels beside the autoencoder: how far order flow, liquidity, order messages and the mid go beyond the usual
+    /// in calm markets
     Channels(TrainChannels),
     /// The slippage network: what an order would pay beyond the best price
     Slippage(TrainSlippage),
@@ -140,7 +141,8 @@ pub(crate) struct TrainVae {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "`train vae` fits them as well; this is for a model that was trained without, or for more calm days.
+    after_help = "`train vae` fits them as well; this is for a model that was trained without, or by a build whose channels read other
+features, and for more calm days: the tails of the laws want more of them than the network does.
 
 Examples:
   portcullis scenario calm --seed 1 --minutes 90 --out out/day

@@ -5,7 +5,6 @@ use types::{BookState, FeatureVector, UnixNanos};
 use super::counters::Count;
 use super::record::ScoreObserver;
 use super::state::{Pending, ScorerStage, UnderWay};
-use crate::policy::channels::Flow;
 use crate::policy::update::LimitSink;
 use crate::policy::witnesses::Witnesses;
 use crate::score::StagedScorer;
@@ -62,7 +61,6 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             is_live: vector.book_state == BookState::Live.to_u8(),
             witnesses: Witnesses::of(&self.policy.witness, profile, vector),
             book: self.bounds.view(vector),
-            flow: Flow::of(vector),
             is_complete: vector.valid & u64::from(profile.trained) == u64::from(profile.trained),
             values: vector.values,
             valid: vector.valid,

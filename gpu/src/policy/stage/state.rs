@@ -8,9 +8,8 @@ use super::counters::{COUNTERS, Count};
 use super::instrument::Instrument;
 use super::record::ScoreObserver;
 use crate::inputs::{Bindings, Profile};
-use crate::model::{Calibration, Model, Sides};
+use crate::model::{BESIDE_COUNT, Calibration, Model, Sides};
 use crate::policy::bounds::{BookView, HeadBounds};
-use crate::policy::channels::Flow;
 use crate::policy::config::{PolicyConfig, PolicyConfigError};
 use crate::policy::rows::Row;
 use crate::policy::tier::TierChange;
@@ -57,7 +56,6 @@ pub(super) struct Pending {
     pub(super) is_live: bool,
     pub(super) witnesses: Witnesses,
     pub(super) book: BookView,
-    pub(super) flow: Option<Flow>,
     /// Every feature that the model was trained on is there.
     pub(super) is_complete: bool,
     /// What it holds, and which of it is valid.
@@ -105,8 +103,8 @@ pub struct ScorerStage<S, K, O = ()> {
     pub(super) calibrations: Bindings<Calibration>,
     /// What the backends are shown of each.
     pub(super) sides: Bindings<Sides>,
-    /// The law of the flow channel, where the model has one.
-    pub(super) flow_laws: Option<Bindings<Calibration>>,
+    /// The laws of the channels beside the autoencoder, where the model has them.
+    pub(super) channel_laws: Option<[Bindings<Calibration>; BESIDE_COUNT]>,
     pub(super) bounds: HeadBounds,
     pub(super) instruments: Vec<Instrument>,
     /// In the order of definition.
@@ -154,7 +152,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             profiles: Bindings::new(model.profiles(), count),
             calibrations: Bindings::new(model.calibrations(), count),
             sides: Bindings::new(&model.profiles().map(Sides::of), count),
-            flow_laws: model.channels().map(|laws| Bindings::new(&laws.flow, count)),
+            channel_laws: model.channels().map(|laws| laws.0.each_ref().map(|law| Bindings::new(law, count))),
             bounds,
             instruments: vec![Instrument::default(); count],
             defined: Vec::with_capacity(count),
@@ -185,7 +183,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         self.profiles.define(instrument, symbol);
         self.calibrations.define(instrument, symbol);
         self.sides.define(instrument, symbol);
-        if let Some(laws) = &mut self.flow_laws {
+        for laws in self.channel_laws.iter_mut().flatten() {
             laws.define(instrument, symbol);
         }
         let is_known = self.profiles.has_own(instrument);

@@ -7,8 +7,8 @@ use super::counters::Count;
 use super::instrument::Outcome;
 use super::record::{ScoreObserver, ScoreRecord};
 use super::state::{Pending, ScorerStage};
-use crate::model::RawScore;
-use crate::policy::channels::{Said, combine};
+use crate::model::{BESIDE_COUNT, Channel, RawScore};
+use crate::policy::channels::{Said, Word, combine};
 use crate::policy::update::{FatFingerUpdate, LimitSink, LimitUpdate};
 use crate::score::StagedScorer;
 
@@ -91,12 +91,24 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// know the autoencoder's word means nothing, and is heard only where there is no other.
     fn said(&self, pending: &Pending, result: Option<RawScore>) -> Option<Said> {
         let instrument = pending.instrument;
-        let flow_law = self.flow_laws.as_ref().and_then(|laws| laws.of(instrument));
+        let words = self.words(pending);
         let joint_law = self.calibrations.of(instrument);
-        let joint_law = joint_law.filter(|_| self.profiles.has_own(instrument) || flow_law.is_none());
+        let joint_law = joint_law.filter(|_| self.profiles.has_own(instrument) || words.is_none());
         let sides = self.sides.of(instrument);
         let harm = |raw| sides.map_or(raw, |sides| sides.harm_of(raw, |feature| pending.value(feature)));
-        combine(joint_law.map(|law| (law, result.map(harm))), flow_law.map(|law| (law, pending.flow)))
+        combine(joint_law.map(|law| (law, result.map(harm))), words)
+    }
+
+    /// What each channel beside the autoencoder reads of a vector, with its law; none of a model without them.
+    fn words(&self, pending: &Pending) -> Option<[Word<'_>; BESIDE_COUNT]> {
+        let laws = self.channel_laws.as_ref()?;
+        // A table that knows one instrument knows it in every channel.
+        let first = laws[0].of(pending.instrument)?;
+        let word = |i: usize| {
+            let (channel, law) = (Channel::BESIDE[i], laws[i].of(pending.instrument).unwrap_or(first));
+            (channel, law, channel.reading(|id| pending.value(id as u8)))
+        };
+        Some(core::array::from_fn(word))
     }
 
     /// Publishes the sizes by price distance of `instrument`, also when its picture is lost: that must not loosen them.

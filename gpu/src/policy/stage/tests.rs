@@ -735,11 +735,12 @@ proptest! {
 
 /// The test model with a law of order flow: excesses of 5 and more in two percent of calm rows, with a scale of 2.
 fn with_flow() -> Model {
-    let like = &model().calibrations().pooled;
-    let knots = like.knots.iter().enumerate().map(|(i, _)| 5.0 * i as f64 / 196.0).collect();
-    let law = Calibration { knots, tail_share: 0.02, shape: 0.0, scale: 2.0, ..like.clone() };
-    let laws = ChannelLaws { flow: PerSymbol { pooled: law, symbols: Vec::new() } };
-    model().clone().with_channels(laws).unwrap()
+    let knots = (0..197).map(|i| 5.0 * f64::from(i) / 196.0).collect();
+    // As many clusters as rows in the tail: each is an alarm of its own.
+    let (rows, clusters) = (1_000, 20);
+    let law = Calibration { knots, tail_share: 0.02, shape: 0.0, scale: 2.0, rows, clusters };
+    let laws = Channel::BESIDE.map(|_| PerSymbol { pooled: law.clone(), symbols: Vec::new() });
+    model().clone().with_channels(ChannelLaws(laws)).unwrap()
 }
 
 /// A stage of one instrument called `name` under `model`.
@@ -756,9 +757,14 @@ fn stage_for(model: &Model, name: &str, policy: PolicyConfig) -> TestStage {
 /// A calm vector while `selling` has gone so far beyond the usual.
 fn selling(grid: u64, selling: f64) -> FeatureVector {
     let mut vector = scored(0, grid, 0.0);
-    vector.set(FeatureId::SellingExcess, selling);
-    vector.set(FeatureId::BuyingExcess, 0.0);
-    vector.set(FeatureId::SellingRun, 11.0);
+    vector.set(FeatureId::SellingCampaign, selling);
+    vector.set(FeatureId::BuyingCampaign, 0.0);
+    vector.set(FeatureId::SellingCampaignRun, 11.0);
+    for usual in [FeatureId::SpreadInUsual, FeatureId::DepthInUsual, FeatureId::OrdersInUsual] {
+        vector.set(usual, 1.0);
+    }
+    vector.set(FeatureId::Move10S, 0.0);
+    vector.set(FeatureId::Move2M, 0.0);
     vector
 }
 
@@ -767,12 +773,12 @@ fn selling_that_adds_up_is_high_and_critical_is_the_autoencoders_word() {
     let model = with_flow();
     let mut stage = stage_for(&model, "AAA", policy());
     assert_eq!(grid(&mut stage, 0, &[selling(0, 5.0)])[0].tier, Tier::Normal);
-    // Two channels are heard: 0.02 exp(-(s - 5)/2) is 5e-7 at 26.2, and 5e-8 at 30.8.
-    assert_eq!(grid(&mut stage, 1, &[selling(1, 26.1)])[0].tier, Tier::Normal);
-    assert_eq!(grid(&mut stage, 2, &[selling(2, 26.3)])[0].tier, Tier::High);
+    // Six channels are heard: 0.02 exp(-(s - 5)/2) is 1e-6 over 6 at 28.39.
+    assert_eq!(grid(&mut stage, 1, &[selling(1, 28.3)])[0].tier, Tier::Normal);
+    assert_eq!(grid(&mut stage, 2, &[selling(2, 28.5)])[0].tier, Tier::High);
     let record = *stage.observer.scores.last().unwrap();
     assert_eq!((record.channel, record.values[0]), (Channel::Flow, Some(11.0)));
-    assert_eq!(record.top3[0], FeatureId::SellingRun as u8);
+    assert_eq!(record.top3[0], FeatureId::SellingCampaignRun as u8);
     for at in 3..20 {
         assert_eq!(
             grid(&mut stage, at, &[selling(at, 1e3)])[0].tier,

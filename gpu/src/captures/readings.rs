@@ -1,5 +1,5 @@
-//! Reads what the flow channel's law is fitted to: of the feature captures that training works on, the columns of
-//! [`types::FeatureId::SellingExcess`] and [`types::FeatureId::BuyingExcess`].
+//! Reads what the laws of the channels are fitted to: of the feature captures that training works on, the columns that
+//! [`Channel::reading`] asks for.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,27 +12,36 @@ use types::{FEATURES, FeatureId, Symbol, UnixNanos};
 
 use super::columns::{CaptureError, column_at, read_column, read_keys, read_rows};
 use super::features::check_schema;
+use crate::model::{BESIDE_COUNT, Channel, READ_COUNT};
 
 /// The features read.
-const READ: [FeatureId; 2] = [FeatureId::SellingExcess, FeatureId::BuyingExcess];
+const READ: [FeatureId; 7] = [
+    FeatureId::SellingCampaign,
+    FeatureId::BuyingCampaign,
+    FeatureId::SpreadInUsual,
+    FeatureId::DepthInUsual,
+    FeatureId::OrdersInUsual,
+    FeatureId::Move10S,
+    FeatureId::Move2M,
+];
 
-/// How far order flow had gone beyond the usual at one grid point.
+/// What the channels read at one grid point.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FlowRow {
+pub struct ReadingRow {
     /// Grid point.
     pub ts: UnixNanos,
     /// The instrument's name.
     pub symbol: Symbol,
-    /// The larger excess of both sides, in usual flows of a grid step; none where the instrument's flow is not known long enough.
-    pub excess: Option<f64>,
+    /// In the order of [`Channel::BESIDE`]; NaN where something of it is not known yet.
+    pub readings: [f64; BESIDE_COUNT],
 }
 
 /// Positions of the columns in a file.
 struct Columns {
     ts: usize,
     symbol: usize,
-    values: [usize; 2],
-    valid: [usize; 2],
+    values: [usize; READ.len()],
+    valid: [usize; READ.len()],
 }
 
 impl Columns {
@@ -54,9 +63,8 @@ impl Columns {
 ///
 /// # Errors
 /// As of [`super::read_features`], and a capture of an older build, which has no such columns. `rows` is then as it was.
-pub fn read_flow(path: &Path, rows: &mut Vec<FlowRow>) -> Result<(), CaptureError> {
-    let check =
-        |reader: &SerializedFileReader<File>| check_schema(path, reader, FeatureId::BuyingRun as usize + 1);
+pub fn read_readings(path: &Path, rows: &mut Vec<ReadingRow>) -> Result<(), CaptureError> {
+    let check = |reader: &SerializedFileReader<File>| check_schema(path, reader, READ_COUNT);
     let before = rows.len();
     read_rows(path, rows, Columns::find, check, |group, columns, rows| {
         read_group(path, group, columns, before, rows)
@@ -68,22 +76,27 @@ fn read_group(
     group: &dyn RowGroupReader,
     columns: &Columns,
     first: usize,
-    rows: &mut Vec<FlowRow>,
+    rows: &mut Vec<ReadingRow>,
 ) -> Result<(), CaptureError> {
     let parquet = |source| CaptureError::Parquet { path: path.to_owned(), source };
-    let start = rows.len();
     let times = read_column::<Int64Type>(group, columns.ts).map_err(parquet)?;
     let symbols = read_column::<ByteArrayType>(group, columns.symbol).map_err(parquet)?;
-    let keys = read_keys(path, start - first, times, symbols)?;
-    rows.extend(keys.into_iter().map(|(ts, symbol)| FlowRow { ts, symbol, excess: None }));
+    let keys = read_keys(path, rows.len() - first, times, symbols)?;
+    let mut values = Vec::with_capacity(READ.len());
     for (value, valid) in columns.values.into_iter().zip(columns.valid) {
-        let values = read_column::<DoubleType>(group, value).map_err(parquet)?;
+        let read = read_column::<DoubleType>(group, value).map_err(parquet)?;
         let valid = read_column::<BoolType>(group, valid).map_err(parquet)?;
-        for ((row, value), valid) in rows[start..].iter_mut().zip(values).zip(valid) {
-            if let (Some(value), Some(true)) = (value.filter(|v| v.is_finite()), valid) {
-                row.excess = Some(row.excess.map_or(value, |other| other.max(value)));
-            }
-        }
+        let known = |(value, valid): (Option<f64>, Option<bool>)| {
+            value.filter(|v| v.is_finite() && valid == Some(true))
+        };
+        values.push(read.into_iter().zip(valid).map(known).collect::<Vec<_>>());
     }
+    rows.extend(keys.into_iter().enumerate().map(|(at, (ts, symbol))| {
+        let value = |id: FeatureId| {
+            READ.iter().position(|read| *read == id).and_then(|column| *values[column].get(at)?)
+        };
+        let reading = |channel: Channel| channel.reading(value).map_or(f64::NAN, |reading| reading.value);
+        ReadingRow { ts, symbol, readings: Channel::BESIDE.map(reading) }
+    }));
     Ok(())
 }
