@@ -145,6 +145,7 @@ pub(crate) fn grant_levels(
             .filter(limited)
             .collect(),
         groups: groups.all.iter().map(granted).collect(),
+        quotas: None,
         strategy_groups,
         profit: scopes.counts_profit().then_some((plan.profit.day_start.0, plan.profit.fee_nanos_per_unit)),
         settlement_age_max_days: plan.profit.settlement_age_max_days,
