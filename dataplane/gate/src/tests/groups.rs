@@ -330,5 +330,5 @@ fn an_order_that_was_let_out_by_a_higher_quota_is_found_above_the_lower_one() {
     rig.gate.settle(OrderEvent::Cancelled { id: 4 });
     let late = UnixNanos(NOW.0 + 1);
     follower.follow(&mut rig.gate, late);
-    assert_eq!((refused(&mut rig, 6, 6), refused(&mut rig, 7, 5)), (Some(R::GrossFirm), None));
+    assert_eq!((refused(&mut rig, 6, 6), refused(&mut rig, 7, 4)), (Some(R::GrossFirm), None));
 }

@@ -10,6 +10,7 @@ mod halt;
 mod holdings;
 mod journal;
 mod mirror;
+mod named;
 mod process;
 mod quotas;
 mod rebased;

@@ -324,3 +324,7 @@ fn holders(
     }
     holders
 }
+
+#[cfg(test)]
+#[path = "quotas_tests.rs"]
+mod tests;
