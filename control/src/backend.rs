@@ -91,6 +91,21 @@ pub struct SessionView {
     pub uid: Option<u32>,
 }
 
+/// What a client may use of a limit that several share, and what it uses, in millionths of the firm's currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaView {
+    /// Whose quota it is.
+    pub client: Name,
+    /// Whose limit.
+    pub scope: Scope,
+    /// The key in the level's `limits` table.
+    pub limit: &'static str,
+    /// The most that it may use.
+    pub quota: u64,
+    /// What it uses at worst; none when nobody knows.
+    pub used: Option<u64>,
+}
+
 /// The running appliance, as the control plane sees and moves it.
 ///
 /// Calls come from connection threads, one change at a time (the caller holds the control plane's lock), reads at any
@@ -161,6 +176,11 @@ pub trait Backend: Send + Sync {
 
     /// How they are connected, in order of client.
     fn sessions(&self) -> Vec<SessionView>;
+
+    /// How limits that several clients share are divided, in order of scope, limit and client.
+    fn quotas(&self) -> Vec<QuotaView> {
+        Vec::new()
+    }
 
     /// What stands in the books where `setting` would write. Changes nothing.
     ///

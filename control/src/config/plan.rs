@@ -168,6 +168,7 @@ impl Checker<'_> {
         self.depth("link.receiver_featurizer_events", config.link.receiver_featurizer_events);
         self.depth("link.featurizer_scorer_vectors", config.link.featurizer_scorer_vectors);
         self.depth("orders.ring_records", config.orders.ring_records);
+        self.range("orders.quota_ms", config.orders.quota_ms, 100, 60_000);
     }
 
     fn scorer(&mut self, scorer: &schema::Scorer) {

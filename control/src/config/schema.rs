@@ -85,6 +85,8 @@ pub struct Orders {
     pub ring_dir: PathBuf,
     /// Records of a ring, a power of two.
     pub ring_records: u32,
+    /// How often limits that several clients share are divided anew.
+    pub quota_ms: u32,
 }
 
 /// One `[account.NAME]`: that there is such an account.

@@ -2,9 +2,10 @@
 
 use super::plane::{Controller, refuse};
 use crate::amount::Amount;
+use crate::backend::QuotaView;
 use crate::config::DeclaredScopes;
 use crate::names::Scope;
-use crate::protocol::{LevelRow, Refusal, RefusalKind, Reply};
+use crate::protocol::{ClientQuota, LevelRow, Refusal, RefusalKind, Reply};
 use gate::{ActivityLimits, ExposureLimits};
 
 /// Scopes in one question: of an order a strategy and an account, and some more.
@@ -78,7 +79,18 @@ fn with_those_above(of: &DeclaredScopes, named: &[Scope]) -> Vec<Scope> {
     levels
 }
 
-fn rows(of: &DeclaredScopes, named: &[Scope]) -> Vec<LevelRow> {
+/// How a level's limit is divided.
+fn quotas_of(all: &[QuotaView], scope: &Scope, key: &str) -> Vec<ClientQuota> {
+    let of = all.iter().filter(|view| view.scope == *scope && view.limit == key);
+    let quota = |view: &QuotaView| ClientQuota {
+        client: view.client.clone(),
+        quota: of_micros(view.quota),
+        used: view.used.map(of_micros),
+    };
+    of.map(quota).collect()
+}
+
+fn rows(of: &DeclaredScopes, named: &[Scope], quotas: &[QuotaView]) -> Vec<LevelRow> {
     let levels = with_those_above(of, named);
     let mut rows = Vec::new();
     for Column { key, unit, value } in &COLUMNS {
@@ -91,6 +103,7 @@ fn rows(of: &DeclaredScopes, named: &[Scope]) -> Vec<LevelRow> {
             scope: scope.clone(),
             value: if *unit == CURRENCY { of_micros(most) } else { Amount::whole(most) },
             lowest: Some(most) == least,
+            quotas: quotas_of(quotas, scope, key),
         }));
     }
     rows
@@ -115,7 +128,7 @@ impl Controller {
             }
             self.known(scope)?;
         }
-        Ok(Reply::Levels(rows(&self.scopes, scopes)))
+        Ok(Reply::Levels(rows(&self.scopes, scopes, &self.backend.quotas())))
     }
 }
 
@@ -146,7 +159,7 @@ mod tests {
         let named: Vec<Scope> = named.iter().map(|scope| scope.parse().unwrap()).collect();
         let mark = |row: &LevelRow| if row.lowest { " *" } else { "" };
         let row = |row: LevelRow| format!("{} {} {}{}", row.limit, row.scope, row.value, mark(&row));
-        rows(&firm(), &named).into_iter().map(row).collect()
+        rows(&firm(), &named, &[]).into_iter().map(row).collect()
     }
 
     #[test]
@@ -171,5 +184,31 @@ mod tests {
         let of_qty = of_both.iter().filter(|row| row.starts_with("window_qty")).collect::<Vec<_>>();
         assert_eq!(of_qty, ["window_qty strategy:s 70", "window_qty account:a 60 *"]);
         assert_eq!(of_both.len(), 10, "{of_both:?}");
+    }
+
+    #[test]
+    fn a_limit_that_clients_share_says_what_each_has_and_uses_of_it() {
+        let view = |client: &str, scope: &str, limit, used| QuotaView {
+            client: client.parse().unwrap(),
+            scope: scope.parse().unwrap(),
+            limit,
+            quota: 450_500_000,
+            used,
+        };
+        let quotas = [
+            view("one", "desk:d", "max_gross", Some(1)),
+            view("two", "desk:d", "max_gross", None),
+            view("one", "firm", "max_gross", Some(7)),
+            view("one", "desk:d", "max_loss", Some(9)),
+        ];
+        let rows = rows(&firm(), &["desk:d".parse().unwrap()], &quotas);
+        let of = |quota: &ClientQuota| {
+            format!("{} {} {:?}", quota.client, quota.quota, quota.used.map(|used| used.to_string()))
+        };
+        let said = |row: &LevelRow| row.quotas.iter().map(of).collect::<Vec<_>>();
+        let gross = rows.iter().find(|row| row.limit == "max_gross" && row.scope != Scope::Firm).unwrap();
+        assert_eq!(said(gross), ["one 450.50 Some(\"0.000001\")", "two 450.50 None"]);
+        let loss = rows.iter().filter(|row| row.limit == "max_loss").collect::<Vec<_>>();
+        assert_eq!((said(loss[0]).len(), said(loss[1]).len()), (1, 0));
     }
 }

@@ -105,8 +105,11 @@ pub struct GrantLevels {
     /// The same of its accounts.
     #[serde(default)]
     pub account_credit: BTreeMap<u16, u64>,
-    /// Its share of what desks, traders and the firm may hold and lose.
+    /// What desks, traders and the firm may hold and lose: of a limit that is divided among clients an equal part.
     pub groups: Vec<GrantGroup>,
+    /// Where its quotas of those begin in the shared memory: a first row, and one for each group; none where nothing is divided.
+    #[serde(default)]
+    pub quotas: Option<u32>,
     /// The desk, the trader and the firm of its strategies, by number: places in `groups`.
     pub strategy_groups: BTreeMap<u16, [Option<u16>; 3]>,
     /// When the firm's day begins, in nanoseconds after midnight UTC, and what trading a unit costs, in 1e-9 of its currency; none

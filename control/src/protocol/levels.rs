@@ -1,7 +1,7 @@
 //! What may be held, lost and done at each level of the firm.
 
 use crate::amount::Amount;
-use crate::names::Scope;
+use crate::names::{Name, Scope};
 use serde::{Deserialize, Serialize};
 
 /// One limit at one level.
@@ -17,4 +17,18 @@ pub struct LevelRow {
     pub value: Amount,
     /// No other level that was asked for has a lower one under this key.
     pub lowest: bool,
+    /// How it is divided among clients that share it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<ClientQuota>,
+}
+
+/// One client's part of a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientQuota {
+    /// Whose it is.
+    pub client: Name,
+    /// What it may use.
+    pub quota: Amount,
+    /// What it uses, with every working order filled that adds to it; none when nobody knows.
+    pub used: Option<Amount>,
 }

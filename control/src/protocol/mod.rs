@@ -37,7 +37,7 @@ pub use gateway::{GatewayDown, GatewayStatus};
 pub use halts::HaltRow;
 pub use holdings::{Listing, OrderRow, PositionRow, SessionRow};
 pub use hop::HopStatus;
-pub use levels::LevelRow;
+pub use levels::{ClientQuota, LevelRow};
 pub use load::{LoadStatus, MemoryStatus, RingStatus, StageStatus, TableStatus};
 pub use proposal::ProposalRow;
 pub use reply::{

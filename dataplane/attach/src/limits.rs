@@ -20,7 +20,7 @@ fn by_number<G: Copy, L: Clone>(granted: &BTreeMap<u16, G>, none: L, limits: imp
     all
 }
 
-/// The limits of the client's strategies, of its accounts, and its share of those of their groups.
+/// The limits of the client's strategies, of its accounts, and its equal part of those of their groups.
 pub(crate) struct Limits {
     strategies: Vec<ExposureLimits>,
     accounts: Vec<ExposureLimits>,
@@ -28,7 +28,7 @@ pub(crate) struct Limits {
     account_activity: Vec<ActivityLimits>,
     strategy_loss: Vec<u64>,
     account_loss: Vec<u64>,
-    groups: Vec<GroupConfig>,
+    pub(crate) groups: Vec<GroupConfig>,
     strategy_groups: Vec<[Option<u16>; GROUP_KINDS]>,
     times_in_force: Vec<TimesInForce>,
 }

@@ -3,7 +3,7 @@
 use crate::clock::DaemonClock;
 use crate::mapping::Mapping;
 use control::protocol::{GrantRules, GrantShape};
-use gate::{GateTables, Memory as _, RefRules, TableError, TableShape, TableWriters};
+use gate::{GateTables, Memory as _, QUOTA_ROWS, QuotaRow, RefRules, TableError, TableShape, TableWriters};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,6 +54,8 @@ pub struct SharedTables {
     pub names: InstrumentNames,
     /// The daemon's clock.
     pub clock: DaemonClock,
+    /// What clients may use of divided limits.
+    pub quotas: &'static [QuotaRow],
     /// The number that both sides must get when they lay the tables out.
     pub layout: u64,
     /// The memory, for readers elsewhere.
@@ -72,23 +74,33 @@ impl SharedTables {
         let told = |error: TableError| io::Error::new(io::ErrorKind::OutOfMemory, error.to_string());
         let names = InstrumentNames(mapping.rows(shape.instruments).map_err(|e| told(e.into()))?);
         let clock = DaemonClock::of(mapping.rows(DaemonClock::WORDS).map_err(|e| told(e.into()))?)?;
+        let quotas = mapping.rows(QUOTA_ROWS).map_err(|e| told(e.into()))?;
         let (writers, tables) = GateTables::create_in(&mut mapping, shape, rules).map_err(told)?;
         let layout = mapping.layout();
-        Ok(Self { writers, tables, names, clock, layout, memory: mapping.seal(file)? })
+        Ok(Self { writers, tables, names, clock, quotas, layout, memory: mapping.seal(file)? })
     }
 }
 
-/// Lays out the tables of `shape` in memory that the daemon writes.
+/// What an order process finds in memory that the daemon writes.
+pub(crate) struct Opened {
+    pub(crate) tables: GateTables,
+    pub(crate) names: InstrumentNames,
+    pub(crate) clock: DaemonClock,
+    pub(crate) quotas: &'static [QuotaRow],
+}
+
+/// Lays out the tables of `shape` in it.
 pub(crate) fn open(
     memory: &OwnedFd,
     shape: &TableShape,
     rules: &RefRules<'_>,
     layout: u64,
-) -> io::Result<(GateTables, InstrumentNames, DaemonClock)> {
+) -> io::Result<Opened> {
     let mut mapping = Mapping::open(memory)?;
     let told = |error: TableError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
     let names = InstrumentNames(mapping.rows(shape.instruments).map_err(|e| told(e.into()))?);
     let clock = DaemonClock::of(mapping.rows(DaemonClock::WORDS).map_err(|e| told(e.into()))?)?;
+    let quotas = mapping.rows(QUOTA_ROWS).map_err(|e| told(e.into()))?;
     let tables = GateTables::attach(&mut mapping, shape, rules).map_err(told)?;
     if mapping.layout() != layout {
         let what = format!(
@@ -97,7 +109,7 @@ pub(crate) fn open(
         );
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
-    Ok((tables, names, clock))
+    Ok(Opened { tables, names, clock, quotas })
 }
 
 /// The shape as it is granted.

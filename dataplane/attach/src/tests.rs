@@ -2,7 +2,7 @@
 
 use crate::record::{Entry, RECORD_BYTES, Record};
 use crate::ring::{RingReader, RingWriter};
-use crate::tables::{SharedTables, open};
+use crate::tables::{Opened, SharedTables, open};
 use gate::{Breaker, BreakerCause, BreakerKey, BreakerState, OrderEvent, RefRules, Step, TableShape};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -161,7 +161,8 @@ fn tables_are_read_elsewhere_as_they_are_written_and_never_written_there() {
         locates: false,
     };
     let mut made = SharedTables::create(&shape, &RefRules::DEFAULT).unwrap();
-    let (theirs, names, _) = open(&made.memory, &shape, &RefRules::DEFAULT, made.layout).unwrap();
+    let Opened { tables: theirs, names, .. } =
+        open(&made.memory, &shape, &RefRules::DEFAULT, made.layout).unwrap();
     assert_eq!((theirs.breakers.get(BreakerKey::Firm), names.find(symbol())), (None, None));
     let trip = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Officer, episode: 3 };
     made.writers.breakers.set(BreakerKey::Firm, trip).unwrap();

@@ -4,15 +4,15 @@ use crate::clock::ThreadClock;
 use crate::limits::{Limits, config_of};
 use crate::record::{Entry, words_of};
 use crate::ring::RingWriter;
-use crate::tables::{self, InstrumentNames};
+use crate::tables::{self, InstrumentNames, Opened};
 use crate::words::LastWords;
 use control::client::{Client, ClientError};
 use control::names::Name;
 use control::protocol::Grant;
 use gate::{
     AccountId, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate, LimitsSource, OpenOrder,
-    OrderEvent, OrderIntent, RejectReason, Reservation, STEP_WORDS, Settlement, Step, StrategyConfig,
-    StrategyId, UnknownPosition, Verdict, rebase,
+    OrderEvent, OrderIntent, QuotaFollower, Quotas, RejectReason, Reservation, STEP_WORDS, Settlement, Step,
+    StrategyConfig, StrategyId, UnknownPosition, Verdict, rebase,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -76,6 +76,8 @@ pub struct OrderThread {
     clock: ThreadClock,
     lifeline: UnixStream,
     words: LastWords,
+    /// Of limits that are divided among clients; none where none is.
+    quotas: Option<QuotaFollower>,
 }
 
 impl OrderThread {
@@ -109,7 +111,7 @@ impl OrderThread {
             .ok_or_else(|| given("a tick table whose steps are out of order or without a tick"))?;
         let rules = tables::ref_rules(&grant.rules, &tick_tables);
         let shape = tables::shape_of(grant.shape);
-        let (tables, names, clock) = tables::open(&memory, &shape, &rules, grant.layout)
+        let Opened { tables, names, clock, quotas } = tables::open(&memory, &shape, &rules, grant.layout)
             .map_err(io_error("the appliance's tables cannot be mapped"))?;
         let strategies = vec![strategy_of(&grant); shape.strategies.into()];
         let limits =
@@ -121,6 +123,14 @@ impl OrderThread {
         gate.set_salt(salt());
         let clock = ThreadClock::new(clock).map_err(io_error("the appliance's clock cannot be followed"))?;
         restore(&mut gate, File::from(steps), clock.newest())?;
+        let quotas = match grant.rules.levels.quotas {
+            None => None,
+            Some(first) => {
+                let of = Quotas::of(quotas, first as usize, limits.groups.len());
+                let of = of.ok_or_else(|| given("quotas beyond the tables"))?;
+                Some(QuotaFollower::new(of, &limits.groups, &mut gate, clock.newest()))
+            }
+        };
         let ring = RingWriter::open(File::from(ring)).map_err(io_error("the ring cannot be mapped"))?;
         let bits = |numbers: &BTreeMap<Name, u16>| numbers.values().fold(0, |bits, n| bits | bit(*n));
         Ok(Self {
@@ -133,6 +143,7 @@ impl OrderThread {
             clock,
             lifeline,
             words,
+            quotas,
         })
     }
 
@@ -160,10 +171,11 @@ impl OrderThread {
         if let Some(reason) = self.forbids(order) {
             return (self.refuse(order, reason, now), None);
         }
+        self.follow_quotas(now);
         let (verdict, reservation) = self.gate.reserve(order, now);
         let step = reservation.as_ref().map(|reservation| Step::Sent(reservation.sent(order, now)));
         self.say(order, verdict, step, now);
-        (verdict, reservation)
+        self.within_quota(order, (verdict, reservation), now)
     }
 
     /// As [`Gate::replace`]: whether `order` may replace the open order `replaced`.
@@ -177,13 +189,14 @@ impl OrderThread {
         if let Some(reason) = self.forbids(order) {
             return (self.refuse(order, reason, now), None);
         }
+        self.follow_quotas(now);
         let (verdict, reservation) = self.gate.replace(replaced, order, now);
         let step = reservation.as_ref().map(|reservation| {
             let sent = reservation.sent(order, now);
             Step::Replaced { replaced, sent }
         });
         self.say(order, verdict, step, now);
-        (verdict, reservation)
+        self.within_quota(order, (verdict, reservation), now)
     }
 
     /// As [`Gate::settle`]: takes note of what the venue says happened. Where [`OrderThread::lost`] has grown, it is done here and
@@ -320,6 +333,47 @@ impl OrderThread {
         }
         let strategy = self.own.0 & bit(order.strategy.0) == 0;
         Some(if strategy { RejectReason::UnknownStrategy } else { RejectReason::UnknownAccount })
+    }
+
+    /// Holds the gate to the quotas as they are now.
+    #[inline]
+    fn follow_quotas(&mut self, now: UnixNanos) {
+        if let Some(quotas) = &mut self.quotas {
+            quotas.follow(&mut self.gate, now);
+        }
+    }
+
+    /// What was judged, once it is said in the ring: it stands unless the quotas were published anew meanwhile.
+    #[inline]
+    fn within_quota(
+        &mut self,
+        order: &OrderIntent,
+        judged: (Verdict, Option<Reservation>),
+        now: UnixNanos,
+    ) -> (Verdict, Option<Reservation>) {
+        match &self.quotas {
+            Some(quotas) if judged.1.is_some() && quotas.has_moved() => self.judge_again(order, judged, now),
+            Some(_) | None => judged,
+        }
+    }
+
+    /// An order that was let out by quotas which do not hold any more: it is taken back where it is above those that do.
+    #[cold]
+    #[inline(never)]
+    fn judge_again(
+        &mut self,
+        order: &OrderIntent,
+        (verdict, reservation): (Verdict, Option<Reservation>),
+        now: UnixNanos,
+    ) -> (Verdict, Option<Reservation>) {
+        self.follow_quotas(now);
+        match (self.gate.over_quota(order, now), reservation) {
+            (Some(reason), Some(reservation)) => {
+                let _ = self.release(reservation, now);
+                (self.refuse(order, reason, now), None)
+            }
+            (_, reservation) => (verdict, reservation),
+        }
     }
 
     #[cold]

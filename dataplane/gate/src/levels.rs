@@ -185,6 +185,25 @@ impl Level {
         limited.then_some(Self { limits, loss_micros, busy, parts, sums, margins, required })
     }
 
+    /// Holds it to other limits. What had none gets none, and what had one keeps one, so that what is counted stays the same.
+    pub(crate) const fn hold_to(&mut self, limits: ExposureLimits, loss_micros: u64) {
+        const fn other(held: u64, wanted: u64) -> u64 {
+            match (held, wanted) {
+                (u64::MAX, _) => u64::MAX,
+                (_, u64::MAX) => u64::MAX - 1,
+                (_, wanted) => wanted,
+            }
+        }
+        let ExposureLimits { gross_micros, net_micros, instrument_micros, credit_micros } = self.limits;
+        self.limits = ExposureLimits {
+            gross_micros: other(gross_micros, limits.gross_micros),
+            net_micros: other(net_micros, limits.net_micros),
+            instrument_micros: other(instrument_micros, limits.instrument_micros),
+            credit_micros: other(credit_micros, limits.credit_micros),
+        };
+        self.loss_micros = other(self.loss_micros, loss_micros);
+    }
+
     pub(crate) const fn counts_loss(&self) -> bool {
         self.loss_micros != u64::MAX
     }

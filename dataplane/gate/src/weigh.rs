@@ -99,7 +99,7 @@ impl Gate {
     }
 
     /// The same at `now`.
-    fn valued_at(&self, instrument: InstrumentId, now: UnixNanos) -> Valued {
+    pub(crate) fn valued_at(&self, instrument: InstrumentId, now: UnixNanos) -> Valued {
         self.valued(instrument, &self.worth(instrument, now), now)
     }
 
@@ -112,7 +112,7 @@ impl Gate {
     }
 
     /// What a level holds and has working in an instrument.
-    fn held(&self, place: Place, instrument: InstrumentId) -> Cell {
+    pub(crate) fn held(&self, place: Place, instrument: InstrumentId) -> Cell {
         match place {
             Place::Strategy(strategy) => {
                 let cell = self.cell_index(instrument, strategy).and_then(|at| self.cells.get(at));
@@ -136,7 +136,7 @@ impl Gate {
     }
 
     /// What an instrument comes to in a level where `cell` is held, and what was traded of it on `day`; `own`: with an order.
-    fn part(
+    pub(crate) fn part(
         &self,
         (place, level): (Place, &Level),
         (instrument, cell): (InstrumentId, &Cell),

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A millionth of the firm's currency in the units of the sums.
-const UNITS_PER_MICRO: u128 = 2 * 1_000_000_000_000_000_000;
+pub(crate) const UNITS_PER_MICRO: u128 = 2 * 1_000_000_000_000_000_000;
 
 /// A limit is near when less than an eighth of it is left.
 const NEAR_SHIFT: u32 = 3;

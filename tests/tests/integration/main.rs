@@ -22,6 +22,7 @@ mod order_process;
 mod pages;
 mod port_link;
 mod prices;
+mod quotas;
 mod real_captures;
 mod records;
 mod recovered;

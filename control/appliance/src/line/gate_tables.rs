@@ -10,8 +10,8 @@ use control::config::{Plan, ReferencePolicy};
 use control::protocol::{GrantLevels, GrantMoney, GrantRules};
 use gate::{
     BreakerWriter, ClassId, FatFingerReader, FatFingerWriter, Gate, GateConfig, GateTables, LimitReader,
-    LimitWriter, Private, RefReader, RefRules, RefWriter, RepeatedExecutions, SelfMatch, StaticReader,
-    StaticWriter, StrategyConfig, TableShape, TableWriters, TripWriter,
+    LimitWriter, Private, QuotaRow, RefReader, RefRules, RefWriter, RepeatedExecutions, SelfMatch,
+    StaticReader, StaticWriter, StrategyConfig, TableShape, TableWriters, TripWriter,
 };
 use stage::HopHistogram;
 use std::collections::BTreeMap;
@@ -139,6 +139,10 @@ pub(crate) struct SharedMemory {
     pub(crate) names: InstrumentNames,
     /// Where the daemon says its time to them.
     pub(crate) clock: DaemonClock,
+    /// Where it says what each may use of limits that several share.
+    pub(crate) quotas: &'static [QuotaRow],
+    /// The gate's tables in it, for whoever values what they hold.
+    pub(crate) tables: GateTables,
     pub(crate) memory: OwnedFd,
 }
 
@@ -255,9 +259,10 @@ impl GateSet {
         let shape = table_shape(plan, accounts, strategies, listens);
         let (writers, tables, shared) = if shared {
             let made = SharedTables::create(&shape, &ref_rules(plan));
-            let SharedTables { writers, tables, names, clock, layout, memory } =
+            let SharedTables { writers, tables, names, clock, quotas, layout, memory } =
                 made.context("the tables that order processes read cannot be made")?;
-            (writers, tables, Some(SharedMemory { shape, layout, names, clock, memory }))
+            let shared = SharedMemory { shape, layout, names, clock, quotas, tables: tables.clone(), memory };
+            (writers, tables, Some(shared))
         } else {
             let (writers, tables) = GateTables::create_in(&mut Private, &shape, &ref_rules(plan))?;
             (writers, tables, None)

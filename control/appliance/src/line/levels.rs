@@ -57,10 +57,22 @@ impl Levels {
     }
 }
 
+/// The groups of `strategies` that have limits, whole and in the order in which they are met: what they are, their limits, and those of
+/// each strategy.
+pub(crate) fn groups_of<'a>(
+    plan: &Plan,
+    strategies: impl Iterator<Item = &'a Name>,
+) -> (Vec<Scope>, Vec<GroupConfig>, Vec<[Option<u16>; GROUP_KINDS]>) {
+    let mut groups = Groups::default();
+    let of = strategies.map(|name| groups.of(plan, name, false)).collect();
+    (groups.scopes, groups.all, of)
+}
+
 /// The groups that have limits, as they are met.
 #[derive(Default)]
 struct Groups {
     all: Vec<GroupConfig>,
+    scopes: Vec<Scope>,
     places: BTreeMap<Scope, u16>,
 }
 
@@ -77,7 +89,7 @@ impl Groups {
         if let Some(place) = self.places.get(&scope) {
             return Some(*place);
         }
-        let clients = if split { sharers(plan, &scope) } else { 1 };
+        let clients = if split { clients_of(plan, &scope).count().max(1) as u64 } else { 1 };
         let (limits, loss) = (plan.scopes.group_limits(&scope), plan.scopes.loss(&scope));
         if limits == ExposureLimits::NONE && loss == u64::MAX {
             return None;
@@ -91,20 +103,22 @@ impl Groups {
         };
         let place = u16::try_from(self.all.len()).ok()?;
         self.all.push(GroupConfig { kind, limits, loss_micros: share(loss) });
+        self.scopes.push(scope.clone());
         self.places.insert(scope, place);
         Some(place)
     }
 }
 
-/// How many clients have strategies of a group: each has an equal part of its limits, so that all of them together never exceed them.
-fn sharers(plan: &Plan, group: &Scope) -> u64 {
-    let its = |name: &Name| match group {
+/// The clients that have strategies of a group. The limits of one that has several are divided among them: each begins with an equal
+/// part, and has more or less by its quota.
+pub(crate) fn clients_of<'a>(plan: &'a Plan, group: &'a Scope) -> impl Iterator<Item = &'a Name> {
+    let its = move |name: &Name| match group {
         Scope::Firm => true,
         Scope::Desk(_) | Scope::Account(_) | Scope::Strategy(_) | Scope::Trader(_) | Scope::Instrument(_) => {
             plan.scopes.groups_of(name).iter().flatten().any(|of| of == group)
         }
     };
-    plan.clients.values().filter(|client| client.strategies.iter().any(its)).count().max(1) as u64
+    plan.clients.iter().filter(move |(_, client)| client.strategies.iter().any(its)).map(|(name, _)| name)
 }
 
 /// What a client is granted of levels, whose strategies and accounts have these numbers.
@@ -145,6 +159,7 @@ pub(crate) fn grant_levels(
             .filter(limited)
             .collect(),
         groups: groups.all.iter().map(granted).collect(),
+        quotas: None,
         strategy_groups,
         profit: scopes.counts_profit().then_some((plan.profit.day_start.0, plan.profit.fee_nanos_per_unit)),
         settlement_age_max_days: plan.profit.settlement_age_max_days,

@@ -16,7 +16,7 @@ use crate::line::gate_tables::{CLASS, Readers, SharedMemory};
 use crate::line::notes::{Defined, Drivers, ScorerCommand, ScorerNote};
 use anyhow::Result;
 use attach::DaemonClock;
-use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
+use control::backend::{Backend, BackendError, InstrumentView, QuotaView, SessionView, Snapshot};
 use control::config::{DeclaredScopes, Locates, Plan, Restricted};
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
@@ -157,7 +157,7 @@ impl LiveBackend {
             names.instruments.remove(&before);
         }
         drop(names);
-        lock(&self.processes).iter().for_each(|orders| orders.define(defined.instrument, defined.symbol));
+        lock(&self.processes).iter_mut().for_each(|orders| orders.define(defined.instrument, defined.symbol));
         refused
     }
 
@@ -192,7 +192,9 @@ impl LiveBackend {
 
     /// Takes what order processes wrote: lines for the verdict log, and what is to be told.
     pub(super) fn drain_orders(&self) -> (Vec<String>, Vec<String>) {
-        lock(&self.processes).as_mut().map_or_else(Default::default, |orders| orders.drain(&self.closed))
+        lock(&self.processes)
+            .as_mut()
+            .map_or_else(Default::default, |orders| orders.drain(&self.closed, self.clock.now()))
     }
 
     /// Remembers what the scorer said; gives the instrument's name.
@@ -440,6 +442,10 @@ impl Backend for LiveBackend {
 
     fn orders(&self, filter: &HoldingsFilter) -> Vec<OrderRow> {
         lock(&self.processes).as_ref().map_or_else(Vec::new, |orders| orders.open_orders(filter))
+    }
+
+    fn quotas(&self) -> Vec<QuotaView> {
+        lock(&self.processes).as_ref().map_or_else(Vec::new, Orders::quotas)
     }
 
     fn sessions(&self) -> Vec<SessionView> {

@@ -237,10 +237,12 @@ pub(crate) enum Limits {
     #[command(
         after_help = "With --scope: what a strategy, an account, a desk, a trader or the firm may hold over all instruments, lose within \
 a day and do within the window, each level with those above it, and which is the lowest of each limit. All of them hold; a level above \
-counts what others hold, too, so that it may be the one that refuses: `gate explain` says it of an order.
+counts what others hold, too, so that it may be the one that refuses: `gate explain` says it of an order. QUOTAS is of a limit that \
+several clients share: what each uses of what it may.
 
 Examples:\n  portcullisctl limits show\n  portcullisctl limits show ZVZZT -o csv > limits.csv
   portcullisctl limits show --scope strategy:mm1 --scope account:house
+  portcullisctl limits show --scope firm
 
 Units: quantities and positions in shares, max_notional in currency, collar_bps in basis points (100 are 1 percent), \
 passive_min_ticks in ticks, order_rate_per_s in orders a second"

@@ -9,8 +9,8 @@ use crate::sheet::{Field, Sheet};
 use crate::words::{ago, n, span};
 use anyhow::Result;
 use control::protocol::{
-    BookGroup, BreakerRow, Changed, ExplainReply, GatewayStatus, LatchHealth, LevelRow, LimitDiff, LimitRow,
-    PROTOCOL_VERSION, StageCounters, StatusReply, TierRow,
+    BookGroup, BreakerRow, Changed, ClientQuota, ExplainReply, GatewayStatus, LatchHealth, LevelRow,
+    LimitDiff, LimitRow, PROTOCOL_VERSION, StageCounters, StatusReply, TierRow,
 };
 use gate::RejectReason;
 use serde::Serialize;
@@ -183,14 +183,20 @@ fn or_dash(text: &str) -> &str {
 
 /// Limits of levels of the firm; the lowest of each are marked.
 pub(crate) fn levels(format: Format, rows: &[LevelRow]) -> Result<()> {
-    let mut sheet = Sheet::new(&["limit", "unit", "scope", "value", "lowest"]);
+    let mut sheet = Sheet::new(&["limit", "unit", "scope", "value", "lowest", "quotas"]);
+    let quota = |of: &ClientQuota| {
+        let used = of.used.map_or_else(|| "-".to_owned(), |used| used.to_string());
+        format!("{} {} of {}", of.client, used, of.quota)
+    };
     for row in rows {
+        let quotas: Vec<_> = row.quotas.iter().map(quota).collect();
         sheet.row(vec![
             Field::text(&row.limit),
             Field::text(&row.unit),
             Field::text(&row.scope),
             Field::number(row.value),
             Field::text(if row.lowest { "yes" } else { "" }),
+            Field::text(quotas.join("; ")),
         ]);
     }
     let none = if rows.is_empty() { "Nothing is limited there, nor above it.\n" } else { "" };

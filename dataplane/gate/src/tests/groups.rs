@@ -229,3 +229,106 @@ fn groups_that_are_not_there_or_of_another_kind_stop_the_start() {
     let fine = GateConfig { strategy_loss: &[u64::MAX; 2], repeated_executions: repeated(2, 1), ..CONFIG };
     assert!(Gate::new(&fine, tables()).is_ok());
 }
+
+/// A limit of the firm's that nothing comes near.
+const WIDE: GroupConfig = GroupConfig {
+    kind: GroupKind::Firm,
+    limits: ExposureLimits {
+        gross_micros: 1 << 60,
+        net_micros: 1 << 60,
+        instrument_micros: 1 << 60,
+        credit_micros: 1 << 60,
+    },
+    loss_micros: 1 << 60,
+};
+
+const ALL_OF_THE_FIRM: &[[Option<u16>; 3]] = &[[None, None, Some(0)]; 2];
+
+/// Holds the firm to `most` of one of its limits, and to nothing of the others.
+fn hold_to(rig: &mut Rig, limit: usize, most: u64) {
+    let mut all = WIDE.divisible();
+    all[limit] = most;
+    let [gross_micros, net_micros, instrument_micros, credit_micros, loss_micros] = all;
+    let limits = ExposureLimits { gross_micros, net_micros, instrument_micros, credit_micros };
+    rig.gate.set_group_limits(0, limits, loss_micros);
+}
+
+/// What is above the firm's limits, whichever order is asked about.
+fn above(rig: &Rig) -> Vec<R> {
+    let orders = (0..3).map(InstrumentId).flat_map(|instrument| {
+        [Side::Bid, Side::Ask].map(|side| OrderIntent { instrument, side, ..order(1) })
+    });
+    let mut above: Vec<_> = orders.filter_map(|order| rig.gate.over_quota(&order, NOW)).collect();
+    above.dedup();
+    above
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// What a group is said to use is the least limit that it is within.
+    #[test]
+    fn what_a_group_uses_is_the_least_limit_that_it_is_within(ops in proptest::collection::vec(any_op(), 0..40)) {
+        let profit = Some(ProfitRules::DEFAULT);
+        let mut rig = rig(&GateConfig { groups: &[WIDE], strategy_groups: ALL_OF_THE_FIRM, profit, ..CONFIG });
+        for (next, op) in (1_000..).zip(ops) {
+            go(&mut rig, op, next);
+        }
+        let used = rig.gate.group_use(0, (&rig.gate, &|instrument| Some(instrument)), NOW);
+        prop_assert_eq!(rig.gate.group_use(1, (&rig.gate, &|_| None), NOW), [Some(0); 5], "a group that is not there");
+        let reasons = [R::GrossFirm, R::NetFirm, R::ConcentrationFirm, R::CreditFirm, R::LossFirm];
+        for (limit, (used, reason)) in used.into_iter().zip(reasons).enumerate() {
+            let used = used.unwrap();
+            // As much as is lost is too much; of a loss that is no whole millionth a part of it is left.
+            hold_to(&mut rig, limit, used + u64::from(limit == 4));
+            prop_assert_eq!(above(&rig), []);
+            if used > 0 && rig.gate.group_use(0, (&rig.gate, &|instrument| Some(instrument)), NOW)[0] != Some(0) {
+                hold_to(&mut rig, limit, used - 1);
+                prop_assert_eq!(above(&rig), [reason]);
+            }
+            hold_to(&mut rig, limit, 1 << 60);
+        }
+        let nobody = rig.gate.group_use(0, (&rig.gate, &|_| None), NOW);
+        prop_assert!(nobody == [None; 5] || nobody == [Some(0); 5], "what has no number has no price");
+    }
+}
+
+#[test]
+fn an_order_that_was_let_out_by_a_higher_quota_is_found_above_the_lower_one() {
+    let rows = std::vec::Vec::leak((0..2).map(|_| crate::QuotaRow::new()).collect());
+    let quotas = crate::Quotas::of(rows, 0, 1).unwrap();
+    let mut writer = crate::QuotaWriter::new(quotas);
+    let part = GroupConfig {
+        limits: ExposureLimits { gross_micros: 500_000_000, ..ExposureLimits::NONE },
+        loss_micros: u64::MAX,
+        ..WIDE
+    };
+    let mut rig = rig(&GateConfig { groups: &[part], strategy_groups: ALL_OF_THE_FIRM, ..CONFIG });
+    (1..5).for_each(|limit| writer.set(0, limit, crate::UNDIVIDED));
+    let mut follower = crate::QuotaFollower::new(quotas, &[part], &mut rig.gate, NOW);
+    let buy = |id, qty| OrderIntent { px: px("100.00"), qty: Qty(qty), ..order(id) };
+    let refused = |rig: &mut Rig, id, qty| rig.gate.reserve(&buy(id, qty), NOW).0.reason;
+    assert_eq!(refused(&mut rig, 1, 1), Some(R::GrossFirm), "nobody has given it anything");
+    // Ten units, of which the equal part is five.
+    writer.set(0, 0, 1_000_000_000);
+    writer.renew(NOW);
+    writer.publish();
+    assert!(follower.has_moved());
+    follower.follow(&mut rig.gate, NOW);
+    assert!(!follower.has_moved());
+    assert_eq!((refused(&mut rig, 2, 8), refused(&mut rig, 3, 3)), (None, Some(R::GrossFirm)));
+    writer.set(0, 0, 700_000_000);
+    writer.publish();
+    assert!(follower.has_moved());
+    assert_eq!(rig.gate.over_quota(&buy(2, 8), NOW), None, "by the words that it was judged by");
+    follower.follow(&mut rig.gate, NOW);
+    assert_eq!(rig.gate.over_quota(&buy(2, 8), NOW), Some(R::GrossFirm));
+    assert_eq!(rig.gate.over_quota(&OrderIntent { side: Side::Ask, ..buy(2, 8) }, NOW), None, "it reduces");
+    rig.gate.settle(OrderEvent::Cancelled { id: 2 });
+    assert_eq!((refused(&mut rig, 4, 6), refused(&mut rig, 5, 2)), (None, Some(R::GrossFirm)));
+    // The lease ends: what is above the equal part is taken back, and nothing is sent on top.
+    rig.gate.settle(OrderEvent::Cancelled { id: 4 });
+    let late = UnixNanos(NOW.0 + 1);
+    follower.follow(&mut rig.gate, late);
+    assert_eq!((refused(&mut rig, 6, 6), refused(&mut rig, 7, 4)), (Some(R::GrossFirm), None));
+}

@@ -3,13 +3,15 @@
 
 use super::halt::{Halt, sent_by};
 use super::journal::Block;
+use super::named::NamedOrder;
+use super::quotas::Used;
 use super::steps::{DOUBT, counts, is_mere_doubt, time_of};
 use anyhow::Result;
 use attach::record::{Entry, Record};
 use control::names::{Name, Scope};
 use gate::{
-    AccountId, Exposure, Gate, GateConfig, GateTables, OpenOrder, Private, RefRules, Step, StrategyId,
-    TableShape,
+    AccountId, Exposure, Gate, GateConfig, GateTables, OpenOrder, Private, QUOTA_LIMITS, RefRules, Step,
+    StrategyId, TableShape,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use types::{InstrumentId, Symbol, UnixNanos};
@@ -65,30 +67,8 @@ pub(super) struct Mirror {
     since: BTreeMap<u64, UnixNanos>,
     /// What becomes of the orders in the scopes that persons have closed.
     pub(super) halts: Vec<Halt>,
-}
-
-/// One open order, by the names of what it is in.
-pub(super) struct NamedOrder<'a> {
-    pub(super) order: OpenOrder,
-    pub(super) strategy: &'a Name,
-    pub(super) account: &'a Name,
-    pub(super) symbol: Symbol,
-    pub(super) since: Option<UnixNanos>,
-    /// The replacement of it that the venue has not answered.
-    pub(super) replacement: Option<u64>,
-}
-
-impl NamedOrder<'_> {
-    /// Whether a breaker of `scope` covers it. A desk or a trader has no breaker of its own, its strategies have.
-    pub(super) fn is_within(&self, scope: &Scope) -> bool {
-        match scope {
-            Scope::Firm => true,
-            Scope::Desk(_) | Scope::Trader(_) => false,
-            Scope::Account(name) => name == self.account,
-            Scope::Strategy(name) => name == self.strategy,
-            Scope::Instrument(symbol) => symbol.symbol() == self.symbol,
-        }
-    }
+    /// What the groups of its gate are.
+    pub(super) groups: Vec<Scope>,
 }
 
 /// A position that a person sets, in the mirror's own numbers.
@@ -154,6 +134,7 @@ impl Mirror {
             taken: BTreeMap::new(),
             since: BTreeMap::new(),
             halts: Vec::new(),
+            groups: Vec::new(),
         })
     }
 
@@ -340,6 +321,21 @@ impl Mirror {
         let of = |strategy| self.gate.exposure(InstrumentId(behind), strategy).is_some_and(|e| e.in_doubt);
         (0..small(self.strategies.names.len())).any(|strategy| of(StrategyId(strategy)))
             || self.held().iter().any(|(.., held)| held.in_doubt)
+    }
+
+    /// What it uses of the limits of a group, valued at the prices of `prices`, whose instruments have other numbers; none where nobody
+    /// knows.
+    pub(super) fn used(
+        &self,
+        scope: &Scope,
+        (prices, numbers): (&Gate, &BTreeMap<Symbol, InstrumentId>),
+        now: UnixNanos,
+    ) -> Used {
+        let Some(group) = self.groups.iter().position(|of| of == scope) else {
+            return [Some(0); QUOTA_LIMITS];
+        };
+        let number = |own: InstrumentId| numbers.get(self.instruments.names.get(own.index())?).copied();
+        self.gate.group_use(small(group), (prices, &number), now)
     }
 
     /// The open orders; of one that has been replaced and waits for the venue, with the replacement's id.

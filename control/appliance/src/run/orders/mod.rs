@@ -5,31 +5,38 @@
 //! both; the journal is the state directory's.
 
 mod closing;
+mod division;
 mod halt;
 mod holdings;
 mod journal;
 mod mirror;
+mod named;
 mod process;
+mod quotas;
 mod rebased;
 mod steps;
 #[cfg(test)]
 mod tests;
 
-use crate::line::gate_tables::{SharedMemory, config_of};
+use crate::line::gate_tables::{STRATEGY, SharedMemory, config_of};
 use crate::line::grant::{file_of, grant_for, grant_of};
+use crate::line::levels::Levels;
 use anyhow::{Context, Result, bail};
 pub(super) use closing::ClosedScopes;
 use control::KnownClients;
+use control::backend::QuotaView;
 use control::cause::one_line;
 use control::config::{Client, OnDaemonLoss, Plan};
-use control::names::Name;
+use control::names::{Name, Scope};
 use control::protocol::Grant;
-use gate::{AccountId, GateConfig, StrategyId};
+use division::Standing;
+use gate::{AccountId, Gate, GateConfig, QUOTA_LIMITS, SelfMatch, StrategyId};
 use journal::Block;
 use mirror::Numbering;
 pub(super) use process::Counts;
 use process::{Process, follow, journal_dir, ring_dir};
-use std::collections::BTreeMap;
+use quotas::{Quotas, Used};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -54,6 +61,23 @@ pub(super) struct Orders {
     processes: BTreeMap<Name, Process>,
     /// For the verdict log.
     lines: Vec<String>,
+    /// Of limits that several clients share; none where there is none.
+    quotas: Option<Quotas>,
+    /// What the line's prices are, for what clients use of them.
+    prices: Option<Gate>,
+    /// The numbers of instruments, by name.
+    numbers: BTreeMap<Symbol, InstrumentId>,
+    /// What is to be told with the next records.
+    said: Vec<String>,
+}
+
+/// A gate over the line's tables that values what others hold. It judges nothing.
+fn prices_of(plan: &Plan, shared: &SharedMemory) -> Result<Gate> {
+    let strategies = vec![STRATEGY; shared.shape.strategies.into()];
+    let levels = Levels::of(plan);
+    let config = levels.within(config_of(plan, shared.shape.accounts, &strategies));
+    let config = GateConfig { open_orders_max: 1, recent_orders: 1, self_match: SelfMatch::Off, ..config };
+    Ok(Gate::new(&config, shared.tables.clone())?)
 }
 
 /// Numbers of strategies and accounts, as the tables have them.
@@ -133,8 +157,54 @@ impl Orders {
         known
             .remember(processes.keys().chain(unreadable.keys()))
             .context("which clients have books cannot be written")?;
-        let (grant, plan, lines) = (grant_of(plan, &shared), plan.clone(), Vec::new());
-        Ok((Self { plan, unreadable, shared, grant, processes, lines }, said))
+        let may_run = |(name, process): (&Name, &Process)| {
+            (!matches!(process.ring.grant(), Ok(Some(_)))).then(|| name.clone())
+        };
+        let runs: BTreeSet<Name> =
+            processes.iter().filter_map(may_run).chain(unreadable.keys().cloned()).collect();
+        let (quotas, odd) = Quotas::new(plan, shared.quotas, journal_dir(plan).join("quotas"), &runs);
+        said.extend(odd);
+        let prices = quotas.is_some().then(|| prices_of(plan, &shared)).transpose()?;
+        let (grant, plan, numbers) = (grant_of(plan, &shared), plan.clone(), BTreeMap::new());
+        let (lines, told) = (Vec::new(), Vec::new());
+        let mut orders =
+            Self { plan, unreadable, shared, grant, processes, lines, quotas, prices, numbers, said: told };
+        said.extend(orders.divide(now));
+        Ok((orders, said))
+    }
+
+    /// Divides what clients share anew. What is given to one nobody else can use any more: the words of who gives are lower, and all that
+    /// it said before it could see that is taken. Gives what is to be told.
+    fn divide(&mut self, now: UnixNanos) -> Vec<String> {
+        let Some(mut quotas) = self.quotas.take() else { return Vec::new() };
+        for client in quotas.clients() {
+            let standing = self.processes.get(&client).map_or(Standing::Fixed, Process::standing);
+            quotas.note(&client, standing, |scope| self.used(&client, scope, now));
+        }
+        for client in quotas.lower(now) {
+            let Some(process) = self.processes.get_mut(&client) else { continue };
+            // Whatever it says after its words were published it says by them.
+            if process.drain_all(&mut self.lines).is_ok_and(|is_whole| is_whole) {
+                quotas.seen(&client, |scope| self.used(&client, scope, now));
+            }
+        }
+        let said = quotas.raise(now);
+        self.quotas = Some(quotas);
+        said
+    }
+
+    /// What a client uses of the limits of a group; none when nobody knows.
+    fn used(&self, client: &Name, scope: &Scope, now: UnixNanos) -> Used {
+        let known = self.processes.get(client).filter(|process| !process.mirror.in_doubt());
+        let of = known.zip(self.prices.as_ref());
+        of.map_or([None; QUOTA_LIMITS], |(process, prices)| {
+            process.mirror.used(scope, (prices, &self.numbers), now)
+        })
+    }
+
+    /// What everybody may and does use of what clients share.
+    pub(super) fn quotas(&self) -> Vec<QuotaView> {
+        self.quotas.as_ref().map_or_else(Vec::new, Quotas::views)
     }
 
     /// Says of every process that is gone that it left nothing behind.
@@ -155,7 +225,11 @@ impl Orders {
     }
 
     /// An instrument got its number.
-    pub(super) fn define(&self, instrument: InstrumentId, symbol: Symbol) {
+    pub(super) fn define(&mut self, instrument: InstrumentId, symbol: Symbol) {
+        if let Some(before) = self.shared.names.get(instrument).filter(|before| *before != symbol) {
+            self.numbers.remove(&before);
+        }
+        self.numbers.insert(symbol, instrument);
         self.shared.names.define(instrument, symbol);
     }
 
@@ -184,8 +258,12 @@ impl Orders {
     }
 
     /// Takes what the processes wrote: lines for the verdict log, and what is to be told. What persons have closed is `closed`.
-    pub(super) fn drain(&mut self, closed: &ClosedScopes) -> (Vec<String>, Vec<String>) {
-        let (mut lines, mut said) = (core::mem::take(&mut self.lines), Vec::new());
+    pub(super) fn drain(&mut self, closed: &ClosedScopes, now: UnixNanos) -> (Vec<String>, Vec<String>) {
+        let mut said = core::mem::take(&mut self.said);
+        if self.quotas.as_ref().is_some_and(|quotas| quotas.is_due(now)) {
+            said.extend(self.divide(now));
+        }
+        let mut lines = core::mem::take(&mut self.lines);
         let closed = closed.get();
         for (name, process) in &mut self.processes {
             said.extend(process.close(name, &closed));
@@ -308,6 +386,12 @@ impl Orders {
             OnDaemonLoss::Halt => SILENCE_MAX.0,
             OnDaemonLoss::Static => 0,
         };
+        grant.rules.levels.quotas = self.quotas.as_ref().and_then(|quotas| quotas.first_row(name));
+        if grant.rules.levels.quotas.is_some() {
+            // Before its first order, and not a period later.
+            let said = self.divide(now);
+            self.said.extend(said);
+        }
         Ok((grant, descriptors))
     }
 }

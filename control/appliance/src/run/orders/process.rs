@@ -1,8 +1,11 @@
 //! One order process: its ring, its journal, and the gate that follows it.
 
+use super::division::Standing;
 use super::journal::{Block, Cut, Journal};
 use super::mirror::Mirror;
+use super::quotas::has_divided;
 use crate::line::gate_tables::STRATEGY;
+use crate::line::levels::groups_of;
 use crate::line::topology::order_ring;
 use crate::tables::VerdictRow;
 use anyhow::{Context, Result};
@@ -16,7 +19,7 @@ use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use types::UnixNanos;
+use types::{Nanos, UnixNanos};
 
 /// What an order process's orders came to, and what of its records was lost.
 #[derive(Clone, Copy, Debug, Default)]
@@ -133,6 +136,8 @@ pub(super) fn follow(
     // A gate has at least one of each.
     let strategies = vec![STRATEGY; known.0.len().max(1)];
     let accounts = u16::try_from(known.1.len().max(1)).context("more accounts than a gate can have")?;
+    let (scopes, groups, strategy_groups) =
+        if has_divided(plan) { groups_of(plan, known.0.iter()) } else { Default::default() };
     // Whatever limits an account has now or gets later, what it holds is known then.
     let config = GateConfig {
         strategies: &strategies,
@@ -140,11 +145,16 @@ pub(super) fn follow(
         account_positions: true,
         // So is what was traded today.
         profit: Some(plan.profit),
+        // What it uses of limits that clients share is valued elsewhere: here is no price.
+        groups: &groups,
+        strategy_groups: &strategy_groups,
+        mark_age_max: Nanos(0),
         ..*config
     };
     let begin = || {
         let mut mirror = Mirror::new(&config, plan.book.instruments as usize)?;
         mirror.know(&known.0, &known.1);
+        mirror.groups.clone_from(&scopes);
         Ok::<_, anyhow::Error>(mirror)
     };
     let mut mirror = begin()?;
@@ -333,6 +343,21 @@ impl Process {
     /// Who is attached.
     pub(super) fn seat(&self) -> Option<Seat> {
         self.lifeline.as_ref().map(|lifeline| lifeline.seat)
+    }
+
+    /// How it stands to its quotas. What it left open keeps them as they were.
+    pub(super) fn standing(&self) -> Standing {
+        if self.seat().is_some() {
+            return Standing::Attached;
+        }
+        // Somebody has its ring, or nobody knows.
+        let runs = !matches!(self.ring.grant(), Ok(Some(_)));
+        let waits = self.broken || self.failing.is_some() || self.ring.waiting().map_or(true, |n| n > 0);
+        if runs || waits || self.mirror.open_order_count() > 0 || self.mirror.in_doubt() {
+            Standing::Fixed
+        } else {
+            Standing::Away
+        }
     }
 
     /// Gives the seat up when whoever had it is gone; whether that is so now.

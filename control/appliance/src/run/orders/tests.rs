@@ -425,7 +425,7 @@ fn a_ring_that_is_lost_leaves_a_doubt_unless_all_ended_in_order() {
     drop(first);
     let (mut again, _) = orders(&plan);
     assert!(!is_doubted(&attach(&mut again).unwrap()), "the ring is there");
-    again.drain(&ClosedScopes::default());
+    again.drain(&ClosedScopes::default(), TODAY);
     again.close();
     drop(again);
     std::fs::remove_file(&ring).unwrap();
@@ -447,11 +447,11 @@ fn what_one_process_did_to_its_files_stops_nobody_else() {
     // Written over while the daemon lives: another ring, and a doubt.
     let file = File::options().write(true).open(&ring).unwrap();
     file.write_all_at(&[0xFF; 128], 4_096).unwrap();
-    let (_, said) = first.drain(&ClosedScopes::default());
+    let (_, said) = first.drain(&ClosedScopes::default(), TODAY);
     assert!(said[0].contains("1 damaged"), "{said:?}");
     file.write_all_at(&u64::MAX.to_le_bytes(), 512).unwrap();
     assert!(
-        first.drain(&ClosedScopes::default()).1.iter().all(|what| !what.contains("damaged")),
+        first.drain(&ClosedScopes::default(), TODAY).1.iter().all(|what| !what.contains("damaged")),
         "it is not read any more"
     );
     assert!(is_doubted(&attach(&mut first).unwrap()));
@@ -485,19 +485,19 @@ fn a_long_journal_is_summarised_and_the_next_start_knows_no_difference() {
     let (mut first, _) = orders(&plan);
     for _ in 0..50 {
         attach(&mut first).unwrap();
-        first.drain(&ClosedScopes::default());
+        first.drain(&ClosedScopes::default(), TODAY);
     }
     let long = std::fs::metadata(&journal).unwrap().len();
     first.processes.get_mut(&name("c1")).unwrap().journal_max = long;
     let steps = attach(&mut first).unwrap();
-    first.drain(&ClosedScopes::default());
+    first.drain(&ClosedScopes::default(), TODAY);
     let short = std::fs::metadata(&journal).unwrap().len();
     assert!(short < long / 10, "{long} bytes became {short}");
     drop(first);
     let (mut second, said) = orders(&plan);
     assert_eq!(said, Vec::<String>::new());
     assert_eq!(attach(&mut second).unwrap(), steps);
-    second.drain(&ClosedScopes::default());
+    second.drain(&ClosedScopes::default(), TODAY);
     assert_eq!(second.processes[&name("c1")].counts.damaged, 0, "the ring goes on where it was");
 }
 
@@ -626,7 +626,7 @@ fn a_person_sets_what_is_in_doubt_while_no_process_runs_and_it_stays_set() {
     let holds =
         steps.iter().filter(|step| matches!(step, Step::Holds { position: -300, due, .. } if due >> 63 == 0));
     assert_eq!(holds.count(), 1, "{steps:?}");
-    again.drain(&ClosedScopes::default());
+    again.drain(&ClosedScopes::default(), TODAY);
     // Its process runs: the books are its own.
     let _held = again.processes[&name("c1")].ring.grant().unwrap().unwrap();
     let refused = again.set_position(&setting("s", 5), UnixNanos(10)).unwrap_err();
@@ -705,7 +705,7 @@ fn the_power_fails_after_an_orderly_end_and_a_new_begin() {
     drop(first);
     let (mut second, _) = orders(&plan);
     assert!(!is_doubted(&attach(&mut second).unwrap()), "all had ended in order");
-    second.drain(&ClosedScopes::default());
+    second.drain(&ClosedScopes::default(), TODAY);
     cut_to_what_is_kept(second, &journal);
     std::fs::remove_dir_all(&rings).unwrap();
     let (mut third, _) = orders(&plan);
