@@ -30,8 +30,18 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(socket: &Path, env: &[(&str, &OsStr)]) -> Self {
+        Self::start_as(socket, "c1", env)
+    }
+
+    /// As another client than the first.
+    pub(crate) fn start_as(socket: &Path, client: &str, env: &[(&str, &OsStr)]) -> Self {
         let mut command = Command::new(programs().join("order-process"));
-        command.envs(env.iter().copied()).arg(socket).arg("c1").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .envs(env.iter().copied())
+            .arg(socket)
+            .arg(client)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let mut process = Self { child, stdin, lines: BufReader::new(stdout) };
@@ -46,8 +56,13 @@ impl Process {
     }
 
     pub(crate) fn ask(&mut self, line: &str) -> String {
-        writeln!(self.stdin, "{line}").unwrap();
+        self.say(line);
         self.hear()
+    }
+
+    /// Asks, and does not wait for what comes of it.
+    pub(crate) fn say(&mut self, line: &str) {
+        writeln!(self.stdin, "{line}").unwrap();
     }
 
     /// What it holds: position and working quantities, and open orders.
