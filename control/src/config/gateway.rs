@@ -135,6 +135,50 @@ pub struct GatewayDropCopy {
     pub gateway_to_receiver: String,
 }
 
+/// `[gateway.copy_in]`: what the venue, or who clears, says that the gateway's orders did, to be compared with what the gate knows.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayCopyIn {
+    /// Where the sender connects to (FIX); this or `connect`.
+    #[serde(default)]
+    pub listen: Option<SocketAddr>,
+    /// Where the gateway connects to.
+    #[serde(default)]
+    pub connect: Option<SocketAddr>,
+    /// The sender's CompID (FIX).
+    #[serde(default)]
+    pub sender: String,
+    /// The gateway's there.
+    #[serde(default)]
+    pub gateway_to_sender: String,
+    /// HeartBtInt (108) where the gateway connects (FIX), in seconds.
+    #[serde(default = "heartbeat_s")]
+    pub heartbeat_s: u16,
+    /// Account (1) of the reports that are the gateway's (FIX); all where empty.
+    #[serde(default)]
+    pub accounts: Vec<String>,
+    /// The user name at the port for copies (OUCH).
+    #[serde(default)]
+    pub username: String,
+    /// The file with its password.
+    #[serde(default)]
+    pub password_file: PathBuf,
+    /// How long what one side says waits for the other, in milliseconds.
+    #[serde(default = "grace_ms")]
+    pub grace_ms: u32,
+    /// How long copies may stay away before that is an alert, in seconds.
+    #[serde(default = "down_s")]
+    pub down_s: u32,
+}
+
+const fn grace_ms() -> u32 {
+    3_000
+}
+
+const fn down_s() -> u32 {
+    10
+}
+
 const fn heartbeat_s() -> u16 {
     30
 }
@@ -185,6 +229,9 @@ pub struct Gateway {
     /// FIX's part.
     #[serde(default)]
     pub fix: Option<GatewayFix>,
+    /// Drop copies that come in.
+    #[serde(default)]
+    pub copy_in: Option<GatewayCopyIn>,
 }
 
 const fn any_cpu() -> CpuChoice {

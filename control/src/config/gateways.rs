@@ -14,10 +14,11 @@ const USERNAME_MAX: usize = 6;
 /// MPIDs that one gateway serves at most beside its session's own.
 const MPIDS_MAX: usize = 63;
 
-/// Where a gateway listens: for its firm, and then for who gets copies.
-fn listens(gateway: &Gateway) -> impl Iterator<Item = SocketAddr> {
+/// Where a gateway listens: for its firm, for who gets copies, and for who sends some.
+pub(super) fn listens(gateway: &Gateway) -> impl Iterator<Item = SocketAddr> {
     let copy = gateway.fix.as_ref().and_then(|fix| fix.drop_copy.as_ref());
-    [Some(gateway.listen), copy.map(|copy| copy.listen)].into_iter().flatten()
+    let copy_in = gateway.copy_in.as_ref().and_then(|copy| copy.listen);
+    [Some(gateway.listen), copy.map(|copy| copy.listen), copy_in].into_iter().flatten()
 }
 
 impl Checker<'_> {
@@ -52,7 +53,8 @@ impl Checker<'_> {
                 *listen == gateway.listen
                     || earlier.iter().any(|other| listens(other).any(|used| used == *listen))
             };
-            if let Some(listen) = listens(gateway).nth(1).filter(used) {
+            let copy = gateway.fix.as_ref().and_then(|fix| fix.drop_copy.as_ref());
+            if let Some(listen) = copy.map(|copy| copy.listen).filter(used) {
                 let mut path = at("fix");
                 path.extend(["drop_copy", "listen"].map(|key| Step::Key(key.into())));
                 let wanted = "an address and port that nothing else of a gateway listens on";
@@ -75,6 +77,9 @@ impl Checker<'_> {
                 self.gateway_fix(gateway, &at);
             } else {
                 self.gateway_soup(gateway, &at);
+            }
+            if let Some(copy) = &gateway.copy_in {
+                self.copy_in((gateway, copy), earlier, &at);
             }
         }
     }
@@ -146,6 +151,14 @@ impl Checker<'_> {
         }
     }
 
+    /// A user name of SoupBinTCP.
+    pub(super) fn soup_user(&mut self, at: &[Step], name: &str) {
+        let is_name = |b: u8| b.is_ascii_alphanumeric();
+        if name.is_empty() || name.len() > USERNAME_MAX || !name.bytes().all(is_name) {
+            self.refuse(at, format!("{name:?}"), "a user name of 1 to 6 letters and digits");
+        }
+    }
+
     fn gateway_soup(&mut self, gateway: &Gateway, at: &impl Fn(&str) -> Vec<Step>) {
         if gateway.fix.is_some() {
             self.refuse(&at("fix"), "a table", "none: this protocol is not FIX");
@@ -165,10 +178,7 @@ impl Checker<'_> {
         };
         for (key, name) in [("firm_username", &soup.firm_username), ("venue_username", &soup.venue_username)]
         {
-            let is_name = |b: u8| b.is_ascii_alphanumeric();
-            if name.is_empty() || name.len() > USERNAME_MAX || !name.bytes().all(is_name) {
-                self.refuse(&within(key), format!("{name:?}"), "a user name of 1 to 6 letters and digits");
-            }
+            self.soup_user(&within(key), name);
         }
         let files = [
             ("firm_password_file", &soup.firm_password_file),

@@ -11,7 +11,7 @@ const COMP_ID_MAX: usize = 32;
 const USER_TAGS: std::ops::RangeInclusive<u16> = 5_000..=39_999;
 
 impl Checker<'_> {
-    fn comp_id(&mut self, at: &[Step], id: &str) {
+    pub(super) fn comp_id(&mut self, at: &[Step], id: &str) {
         let is_id = |byte: u8| byte.is_ascii_graphic() && byte != b'=';
         if id.is_empty() || id.len() > COMP_ID_MAX || !id.bytes().all(is_id) {
             let wanted = "a CompID of 1 to 32 visible characters, none of them =";

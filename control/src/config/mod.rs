@@ -10,6 +10,7 @@ mod envelopes;
 mod error;
 mod gateway;
 mod gateways;
+mod gateways_copy;
 mod gateways_fix;
 mod instruments;
 mod list_file;
@@ -36,7 +37,8 @@ mod tree;
 pub use envelopes::LimitPlan;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
 pub use gateway::{
-    Gateway, GatewayDropCopy, GatewayFix, GatewayMpid, GatewayProtocol, GatewaySoup, OnDisconnect, OnHalt,
+    Gateway, GatewayCopyIn, GatewayDropCopy, GatewayFix, GatewayMpid, GatewayProtocol, GatewaySoup,
+    OnDisconnect, OnHalt,
 };
 pub use instruments::{FxRate, Instrument, InstrumentPlan};
 pub use list_set::{ListFiles, ListSet};

@@ -74,6 +74,7 @@ impl Controller {
             orders: snapshot.orders,
             halts: snapshot.halts,
             gateways: snapshot.gateways,
+            reconciliations: self.reconciliations.rows(),
             settlement_missing: snapshot.settlement_missing,
             audit: shown.audit,
             alarms: shown.alarms,

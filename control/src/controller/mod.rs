@@ -34,6 +34,8 @@ mod open;
 mod passing;
 mod plane;
 mod proposals;
+mod reconciled;
+mod reconciliations;
 mod refusals;
 mod second;
 mod shortfall;
@@ -63,7 +65,7 @@ use shortfall::Why;
 #[must_use]
 pub const fn least_role(command: &Command) -> Role {
     match command {
-        Command::Attach { .. } => Role::Order,
+        Command::Attach { .. } | Command::Reconciled { .. } => Role::Order,
         Command::Status
         | Command::LimitsShow { .. }
         | Command::BreakerList { .. }
@@ -124,6 +126,7 @@ fn name_of(command: &Command) -> (&'static str, String) {
         Command::TierMap { .. } => ("tier.map", firm()),
         Command::ListsReload { .. } => ("lists.reload", lists::TARGET.to_owned()),
         Command::LevelsShow { .. } => ("levels.show", firm()),
+        Command::Reconciled { standing } => ("reconciled", standing.gateway.to_string()),
     }
 }
 
@@ -158,7 +161,8 @@ const fn why_of(command: &Command) -> (Option<&Reason>, Option<&Ticket>) {
         | Command::AlertsList
         | Command::ProposalsList
         | Command::TierMap { .. }
-        | Command::LevelsShow { .. } => (None, None),
+        | Command::LevelsShow { .. }
+        | Command::Reconciled { .. } => (None, None),
     }
 }
 
@@ -235,6 +239,7 @@ impl Controller {
                 RefusalKind::BadRequest,
                 "an order process attaches over a connection of its own".to_owned(),
             ),
+            Command::Reconciled { standing } => self.reconciled(actor, *standing),
             Command::Events { .. }
             | Command::AlertsList
             | Command::AlertsAck { .. }

@@ -8,6 +8,7 @@ use super::limits_ahead::LimitsAhead;
 use super::lists;
 use super::lists_ahead::Lists;
 use super::plane::{Clock, Controller, Inner};
+use super::reconciliations::Reconciliations;
 use super::refusals::Refusals;
 use super::system::system_actor;
 use super::trail::Trail;
@@ -213,6 +214,7 @@ impl Controller {
             tiers,
             anchor_path: places.anchors,
             four_eyes: plan.ops.four_eyes.clone(),
+            reconciliations: Reconciliations::new(plan, started),
             events: OnceLock::new(),
         };
         controller.restore();

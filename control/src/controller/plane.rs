@@ -4,6 +4,7 @@ use super::ahead::{Ahead, Words};
 use super::front::{Front, Locked, Shown};
 use super::limits_ahead::LimitsAhead;
 use super::lists_ahead::Lists;
+use super::reconciliations::Reconciliations;
 use super::refusals::{Refusals, Refused};
 use crate::audit::{Actor, Entry as Record};
 use crate::backend::{Backend, BackendError};
@@ -49,6 +50,8 @@ pub struct Controller {
     pub(super) anchor_path: Option<PathBuf>,
     /// What takes two people.
     pub(super) four_eyes: FourEyes,
+    /// How drop copies agree with the gates of their gateways.
+    pub(super) reconciliations: Reconciliations,
     /// Where it tells what happens.
     pub(super) events: OnceLock<Arc<EventLog>>,
 }

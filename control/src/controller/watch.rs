@@ -135,6 +135,7 @@ impl Controller {
             rings: snapshot.load.rings,
             sessions,
             gateways: snapshot.gateways,
+            reconciliations: self.reconciliations.watched(),
             alarms: self.shown().alarms,
             books,
         }

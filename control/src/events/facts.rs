@@ -5,12 +5,12 @@ use super::draft::Draft;
 use super::officer::Lasting;
 use crate::names::SymbolName;
 use crate::protocol::{
-    EventKind, FeedStatus, GatewayStatus, LineStatus, PortStatus, RingStatus, ScorerStatus, SessionRow,
-    Severity,
+    EventKind, FeedStatus, GatewayStatus, LineStatus, PortStatus, Reconciliation, RingStatus, ScorerStatus,
+    SessionRow, Severity,
 };
 use crate::stamp::Stamp;
 use std::collections::BTreeMap;
-use types::{BookState, UnixNanos};
+use types::{BookState, Nanos, UnixNanos};
 
 /// How long a feed may be silent after the start before that is worth an event, and how long scores may stay away.
 const PATIENCE_NS: u64 = 10_000_000_000;
@@ -33,6 +33,8 @@ pub(crate) struct Watched {
     pub(crate) rings: Vec<RingStatus>,
     /// The daemon's own.
     pub(crate) gateways: Vec<GatewayStatus>,
+    /// How drop copies agree with the gates of their gateways, and how long they may stay away.
+    pub(crate) reconciliations: Vec<(Reconciliation, Nanos)>,
     /// State that is in force and not on disk.
     pub(crate) alarms: Vec<String>,
     /// The books, and what each is in words; none where they were not looked at this time.
@@ -50,10 +52,11 @@ pub(crate) const LOOKED_FOR: [EventKind; ENDS.len()] = [
     EventKind::Latch,
     EventKind::Gateway,
     EventKind::Port,
+    EventKind::ReconciliationDown,
 ];
 
 /// What is said when a condition is over.
-const ENDS: [(EventKind, &str); 9] = [
+const ENDS: [(EventKind, &str); 10] = [
     (EventKind::Feed, "the feed is no longer silent, stale or late"),
     (EventKind::Line, "the line is heard again"),
     (EventKind::Book, "the book is stale no more"),
@@ -63,6 +66,7 @@ const ENDS: [(EventKind, &str); 9] = [
     (EventKind::Latch, "everything in force is on disk again"),
     (EventKind::Gateway, "the gateway carries orders again"),
     (EventKind::Port, "the link of the port is up again"),
+    (EventKind::ReconciliationDown, "drop copies come again"),
 ];
 
 /// What was seen when it was last looked.
@@ -123,6 +127,9 @@ impl Facts {
         }
         for gateway in &seen.gateways {
             self.gateway(seen, gateway, &mut lasting, &mut said);
+        }
+        for (standing, down_max) in &seen.reconciliations {
+            self.reconciliation(seen.now, standing, *down_max, &mut lasting, &mut said);
         }
         self.scorer(seen, &mut lasting);
         if let Some(books) = &seen.books {
@@ -309,6 +316,39 @@ impl Facts {
         }
     }
 
+    /// Each break is told with what each side says; copies that stay away, as long as they do.
+    fn reconciliation(
+        &mut self,
+        now: Stamp,
+        standing: &Reconciliation,
+        down_max: Nanos,
+        lasting: &mut Lasting,
+        said: &mut Vec<Draft>,
+    ) {
+        let scope = format!("gateway:{}", standing.gateway);
+        let Reconciliation { breaks, last_breaks, client, .. } = standing;
+        let key = (EventKind::ReconciliationBreak, scope.clone());
+        // A gateway that was started anew counts anew.
+        let before = self.counters.insert(key, *breaks).filter(|before| before <= breaks).unwrap_or(0);
+        let new = usize::try_from(breaks - before).unwrap_or(usize::MAX);
+        if new > 0 {
+            let shown = last_breaks.iter().skip(last_breaks.len().saturating_sub(new));
+            let texts: Vec<&str> = shown.map(String::as_str).collect();
+            let text = format!(
+                "drop copy and gate differ, {client}'s orders of it that add are refused until a person has set the position: {}",
+                texts.join("; ")
+            );
+            let draft = Draft::new(now, Severity::Critical, EventKind::ReconciliationBreak, &scope, &text);
+            said.push(draft.by("gateway").with("more", new).with("since_start", breaks));
+        }
+        if let Some((since, why)) = standing.down(now)
+            && now.0.since(since.0).0 > down_max.0
+        {
+            let text = format!("nothing is reconciled since {since:.3}: {why}");
+            lasting.insert((EventKind::ReconciliationDown, scope), critical(text));
+        }
+    }
+
     /// Scores that stay away while messages come.
     fn scorer(&mut self, seen: &Watched, lasting: &mut Lasting) {
         let messages: u64 = seen.feeds.iter().map(|feed| feed.messages).sum();
@@ -378,7 +418,8 @@ fn counted(feed: &FeedStatus) -> [(EventKind, u64, String); 5] {
 
 /// Who or what causes a condition of this kind.
 fn cause_of(kind: EventKind) -> &'static str {
-    const CAUSES: [(EventKind, &str); 10] = [
+    const CAUSES: [(EventKind, &str); 11] = [
+        (EventKind::ReconciliationDown, "gateway"),
         (EventKind::Scorer, "model"),
         (EventKind::Client, "client"),
         (EventKind::Records, "client"),
@@ -600,6 +641,50 @@ mod tests {
             said(facts.look(&with(61, None))),
             [row(EventKind::Gateway, Severity::Notice, "gateway:gw")]
         );
+    }
+
+    #[test]
+    fn each_break_is_told_with_what_each_side_says_and_copies_that_stay_away_last() {
+        let mut facts = Facts::new(at(0));
+        let name = |name: &str| name.parse::<crate::names::Name>().unwrap();
+        let unheard = Reconciliation::unheard(name("gw"), name("c1"), at(0));
+        let with = |s: u64, standing: &Reconciliation| Watched {
+            reconciliations: vec![(standing.clone(), Nanos(10_000_000_000))],
+            ..seen(s, feed("live"))
+        };
+        assert!(facts.look(&with(10, &unheard)).is_empty());
+        let down = row(EventKind::ReconciliationDown, Severity::Critical, "gateway:gw");
+        let never = facts.look(&with(11, &unheard));
+        assert_eq!(said(never.clone()), [down.clone()]);
+        assert!(never[0].clone().numbered(1).text.ends_with("has not said anything since the start"));
+        let up = |s: u64, breaks: u64| Reconciliation {
+            up: true,
+            heard: Some(at(s)),
+            breaks,
+            last_breaks: (1..=breaks).map(|n| format!("break {n}")).collect(),
+            ..unheard.clone()
+        };
+        let over = row(EventKind::ReconciliationDown, Severity::Notice, "gateway:gw");
+        assert_eq!(said(facts.look(&with(12, &up(12, 0)))), [over.clone()]);
+        let broken = facts.look(&with(13, &up(13, 2)));
+        assert_eq!(
+            said(broken.clone()),
+            [row(EventKind::ReconciliationBreak, Severity::Critical, "gateway:gw")]
+        );
+        let event = broken[0].clone().numbered(1);
+        assert!(event.text.ends_with("position: break 1; break 2"), "{}", event.text);
+        assert!(facts.look(&with(14, &up(14, 2))).is_empty(), "once");
+        assert!(facts.look(&with(15, &up(15, 3)))[0].clone().numbered(1).text.ends_with("position: break 3"));
+        // A gateway that was started anew counts anew.
+        assert!(facts.look(&with(16, &up(16, 0))).is_empty());
+        assert_eq!(facts.look(&with(17, &up(17, 1))).len(), 1);
+        // Copies that end, and a gateway that does, are told after the same time.
+        let away = |s: u64| Reconciliation { up: false, since: at(18), ..up(s, 1) };
+        assert!(facts.look(&with(28, &away(28))).is_empty());
+        assert_eq!(said(facts.look(&with(29, &away(29)))), [down.clone()]);
+        assert_eq!(said(facts.look(&with(30, &up(30, 1)))), [over]);
+        assert!(facts.look(&with(40, &up(30, 1))).is_empty());
+        assert_eq!(said(facts.look(&with(41, &up(30, 1)))), [down]);
     }
 
     #[test]

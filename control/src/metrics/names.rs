@@ -416,6 +416,30 @@ pub(super) const CLIENT_IN_DOUBT: Metric = Metric {
     unit: "",
     help: "1 while a position of the order process is in doubt",
 };
+pub(super) const RECONCILIATION_UP: Metric = Metric {
+    name: "reconciliation_up",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "1 while drop copies come to the gateway and it says so",
+};
+pub(super) const RECONCILIATION_MATCHED: Metric = Metric {
+    name: "reconciliation_matched",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Orders and executions that drop copy and gate agree about",
+};
+pub(super) const RECONCILIATION_WAITING: Metric = Metric {
+    name: "reconciliation_waiting",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Orders and executions that one side has said and the other has not yet",
+};
+pub(super) const RECONCILIATION_BREAKS: Metric = Metric {
+    name: "reconciliation_breaks",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Orders and executions that drop copy and gate differ about",
+};
 pub(super) const AUDIT_RECORDS: Metric =
     Metric { name: "audit_records", kind: Kind::Counter, unit: "", help: "Records in the audit log" };
 pub(super) const REFUSED_COMMANDS: Metric = Metric {

@@ -3,8 +3,8 @@
 use super::names::*;
 use super::table::{Exposition, Format, Metric};
 use crate::protocol::{
-    EventKind, FeedStatus, HopStatus, LatchHealth, LineStatus, LoadStatus, PortStatus, RingStatus,
-    SessionRow, Severity, SinkStatus, StageStatus, StatusReply, TableStatus,
+    EventKind, FeedStatus, HopStatus, LatchHealth, LineStatus, LoadStatus, PortStatus, Reconciliation,
+    RingStatus, SessionRow, Severity, SinkStatus, StageStatus, StatusReply, TableStatus,
 };
 use crate::stamp::Stamp;
 use gate::RejectReason;
@@ -49,6 +49,7 @@ pub(crate) fn render(reading: &Reading, format: Format) -> String {
     load(&mut out, &status.load);
     orders(&mut out, status);
     clients(&mut out, sessions);
+    reconciliations(&mut out, status);
     events(&mut out, status, alerts);
     out.single(&PROPOSALS_WAITING, proposals);
     out.end()
@@ -276,6 +277,25 @@ fn clients(out: &mut Exposition, sessions: &[SessionRow]) {
         for (decision, count) in by_decision {
             let labels = [("client", session.client.as_str()), ("decision", decision)];
             out.sample(&CLIENT_ORDERS, &labels, count);
+        }
+    }
+}
+
+fn reconciliations(out: &mut Exposition, status: &StatusReply) {
+    let up = |row: &Reconciliation| u64::from(row.down(status.now).is_none());
+    out.family(&RECONCILIATION_UP);
+    for row in &status.reconciliations {
+        out.sample(&RECONCILIATION_UP, &[("gateway", row.gateway.as_str())], up(row));
+    }
+    let by_gateway: [Column<Reconciliation>; 3] = [
+        (&RECONCILIATION_MATCHED, |row| row.matched),
+        (&RECONCILIATION_WAITING, |row| row.waiting),
+        (&RECONCILIATION_BREAKS, |row| row.breaks),
+    ];
+    for (metric, value) in by_gateway {
+        out.family(metric);
+        for row in &status.reconciliations {
+            out.sample(metric, &[("gateway", row.gateway.as_str())], value(row));
         }
     }
 }

@@ -161,6 +161,10 @@ kinds! {
     PortLoss "port.loss" Once;
     /// A ring within the appliance was full, and what it was to carry is lost.
     RingLoss "ring.loss" Once;
+    /// A gateway's drop copies and its gate differ: what each side says.
+    ReconciliationBreak "reconciliation.break" Once;
+    /// No drop copies come to a gateway that takes some, so that nothing is reconciled, or they come again.
+    ReconciliationDown "reconciliation.down" Level;
     /// A kind of a newer release.
     Other "other" None;
 }
@@ -205,7 +209,7 @@ pub struct Event {
     #[serde(deserialize_with = "kind_or_other")]
     pub kind: EventKind,
     /// What it concerns: a scope of a breaker, `feed:NAME`, `line:NAME/0/A`, `port:NAME`, `ring:NAME`, `client:NAME`,
-    /// `sink:NAME`, `daemon`.
+    /// `gateway:NAME`, `sink:NAME`, `daemon`.
     pub scope: String,
     /// Who or what caused it: a person's name, `model`, `feed`, `disk`, `daemon`.
     pub cause: String,

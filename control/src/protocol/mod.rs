@@ -33,7 +33,7 @@ pub use event::{
 };
 pub use feed::{FeedStatus, LineStatus, PortStatus, RecoveryStatus};
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
-pub use gateway::{GatewayDown, GatewayStatus};
+pub use gateway::{GatewayDown, GatewayStatus, Reconciliation};
 pub use halts::HaltRow;
 pub use holdings::{Listing, OrderRow, PositionRow, SessionRow};
 pub use hop::HopStatus;

@@ -4,7 +4,7 @@ use super::attach::Grant;
 use super::driver::Driver;
 use super::event::{AlertsPage, EventStatus, EventsPage};
 use super::feed::FeedStatus;
-use super::gateway::GatewayStatus;
+use super::gateway::{GatewayStatus, Reconciliation};
 use super::halts::HaltRow;
 use super::holdings::{Listing, OrderRow, PositionRow, SessionRow};
 use super::hop::HopStatus;
@@ -144,6 +144,8 @@ pub enum Reply {
     TierMap(TierMapPage),
     /// To `levels_show`, limit by limit.
     Levels(Vec<LevelRow>),
+    /// To `reconciled`.
+    Noted,
 }
 
 /// How the latch file was found.
@@ -255,6 +257,9 @@ pub struct StatusReply {
     /// The daemon's own gateways.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gateways: Vec<GatewayStatus>,
+    /// How drop copies that come in agree with the gates of their gateways.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reconciliations: Vec<Reconciliation>,
     /// Instruments whose settlement price is missing; by the name that messages gave it first.
     #[serde(rename = "unsettled", default, skip_serializing_if = "Option::is_none")]
     pub settlement_missing: Option<SettlementMissing>,

@@ -1,6 +1,7 @@
 //! Commands, and the texts that come with them.
 
 use super::event::{AlertChoice, Silence};
+use super::gateway::Reconciliation;
 use super::selection::{HoldingsFilter, PositionSetting};
 use crate::amount::Amount;
 use crate::limits::LimitKey;
@@ -396,6 +397,11 @@ pub enum Command {
     LevelsShow {
         /// Which: strategies, accounts, desks, traders or the firm.
         scopes: Vec<Scope>,
+    },
+    /// A gateway says how its drop copies agree with its gate. It replaces what it said before.
+    Reconciled {
+        /// How they do.
+        standing: Box<Reconciliation>,
     },
 }
 

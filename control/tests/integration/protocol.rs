@@ -3,9 +3,10 @@
 use control::limits::LimitKey;
 use control::protocol::{
     AlertChoice, BadEnvelope, Command, EventKind, HoldingsFilter, LimitChange, OrderQuery, OrderSide,
-    Outcome, PROTOCOL_VERSION, PositionSetting, Refusal, RefusalKind, Request, Response, Silence, Tif,
-    TripMode, parse_request, read_frame,
+    Outcome, PROTOCOL_VERSION, PositionSetting, Reconciliation, Refusal, RefusalKind, Request, Response,
+    Silence, Tif, TripMode, parse_request, read_frame,
 };
+use control::stamp::Stamp;
 use proptest::prelude::*;
 
 fn commands() -> Vec<Command> {
@@ -73,7 +74,19 @@ fn commands() -> Vec<Command> {
         Command::TierMap { after: Some(symbol) },
         Command::ListsReload { dry_run: true, reason: reason(), ticket: ticket() },
         Command::LevelsShow { scopes: vec!["strategy:mm1".parse().unwrap(), "firm".parse().unwrap()] },
+        Command::Reconciled { standing: Box::new(standing()) },
     ]
+}
+
+fn standing() -> Reconciliation {
+    let at = |s: u64| Stamp(types::UnixNanos(s * 1_000_000_000));
+    Reconciliation {
+        up: true,
+        matched: 7,
+        breaks: 1,
+        last_breaks: vec!["execution 1: the copy says 2, the gate 3".to_owned()],
+        ..Reconciliation::unheard("g".parse().unwrap(), "c1".parse().unwrap(), at(1_795_271_422))
+    }
 }
 
 #[test]
@@ -120,6 +133,7 @@ fn the_wire_form_of_commands_is_pinned() {
             r#"{"tier_map":{"after":"BRK.A"}}"#,
             r#"{"lists_reload":{"dry_run":true,"reason":"book thin before the close","ticket":"CHG-1042"}}"#,
             r#"{"levels_show":{"scopes":["strategy:mm1","firm"]}}"#,
+            r#"{"reconciled":{"standing":{"gateway":"g","client":"c1","up":true,"since":"2026-11-21T14:30:22.000000000Z","matched":7,"waiting":0,"others":0,"facts_lost":0,"breaks":1,"last_breaks":["execution 1: the copy says 2, the gate 3"],"heard":null}}}"#,
         ]
     );
 }

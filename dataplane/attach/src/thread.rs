@@ -10,9 +10,9 @@ use control::client::{Client, ClientError};
 use control::names::Name;
 use control::protocol::Grant;
 use gate::{
-    AccountId, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate, LimitsSource, OpenOrder,
-    OrderEvent, OrderIntent, QuotaFollower, Quotas, RejectReason, Reservation, STEP_WORDS, Settlement, Step,
-    StrategyConfig, StrategyId, UnknownPosition, Verdict, rebase,
+    AccountId, Booked, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate, LimitsSource,
+    OpenOrder, OrderEvent, OrderIntent, QuotaFollower, Quotas, RejectReason, Reservation, STEP_WORDS,
+    Settlement, Step, StrategyConfig, StrategyId, UnknownPosition, Verdict, rebase,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -22,7 +22,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
-use types::{InstrumentId, Nanos, Symbol, Tier, UnixNanos};
+use types::{InstrumentId, Nanos, Qty, Symbol, Tier, UnixNanos};
 
 /// Why a process is not attached.
 #[derive(Debug, thiserror::Error)]
@@ -276,10 +276,21 @@ impl OrderThread {
         self.gate.open_orders()
     }
 
+    /// As [`Gate::executions`]: what the venue has told of trades. Not for the order path.
+    pub fn executions(&self) -> impl Iterator<Item = (u64, Booked)> {
+        self.gate.executions()
+    }
+
     /// What the daemon says of halts and trips, also while it is dead, and when the thread is given up.
     #[must_use]
     pub const fn words(&self) -> &LastWords {
         &self.words
+    }
+
+    /// As [`Gate::left`].
+    #[must_use]
+    pub fn left(&self, id: u64) -> Option<Qty> {
+        self.gate.left(id)
     }
 
     /// As [`Gate::is_open`]: whether an order, or a replacement under way, counts.

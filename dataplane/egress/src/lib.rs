@@ -21,6 +21,7 @@ mod log;
 pub mod orders;
 pub mod ouch;
 pub mod owner;
+pub mod reconcile;
 pub mod socket;
 pub mod soup;
 pub mod store;

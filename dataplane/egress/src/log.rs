@@ -170,6 +170,16 @@ impl Log {
         self.put(head, bytes, true)
     }
 
+    /// Whether there is room for another record in memory, with `spare` bytes beside it.
+    pub(crate) const fn can_hold(&self, spare: usize) -> bool {
+        self.held.len() + RECORD_BYTES_MAX + spare <= HELD_BYTES_MAX
+    }
+
+    /// Tries to write the records that wait; whether none does any more.
+    pub(crate) fn write_held(&mut self) -> bool {
+        self.held.is_empty() || self.batch.is_none() && self.write(&[], self.end).is_ok()
+    }
+
     /// How many records the disk has not taken.
     pub(crate) const fn held(&self) -> u64 {
         self.held_count

@@ -7,8 +7,9 @@ use attach::{AttachError, LastWords, OrderThread};
 use control::client::ClientError;
 use control::protocol::RefusalKind;
 use gate::{
-    AccountId, BreakerKey, BreakerState, Decision, FixedScore, Flags, LimitsSource, OpenOrder, OrderEvent,
-    OrderIntent, OrderType, RejectReason, Reservation, Settlement, StrategyId, TimeInForce, Verdict,
+    AccountId, Booked, BreakerKey, BreakerState, Decision, FixedScore, Flags, LimitsSource, OpenOrder,
+    OrderEvent, OrderIntent, OrderType, RejectReason, Reservation, Settlement, StrategyId, TimeInForce,
+    Verdict,
 };
 use std::collections::HashMap;
 use std::time::Duration;
@@ -303,6 +304,11 @@ impl OrderPort {
         self.thread.as_ref().is_some_and(|thread| thread.is_open(id))
     }
 
+    /// What of an open order may still trade by the gate's books.
+    pub(crate) fn left(&self, id: u64) -> Option<u32> {
+        self.thread.as_ref().and_then(|thread| thread.left(id)).map(|left| left.0)
+    }
+
     /// What an order that counts to these is of; its own where it is none of them, whose orders nobody else sends.
     pub(crate) fn owner_of(&self, strategy: StrategyId, account: AccountId) -> OwnerIndex {
         let mut places = self.counted.iter().zip(OwnerIndex::all());
@@ -330,6 +336,11 @@ impl OrderPort {
     /// Every order that counts.
     pub fn open_orders(&self) -> impl Iterator<Item = OpenOrder> {
         self.thread.iter().flat_map(OrderThread::open_orders)
+    }
+
+    /// The executions that the gate remembers, oldest first. Not for the order path.
+    pub fn executions(&self) -> impl Iterator<Item = (u64, Booked)> {
+        self.thread.iter().flat_map(OrderThread::executions)
     }
 
     /// Records that found the ring full.

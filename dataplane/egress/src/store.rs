@@ -101,7 +101,12 @@ pub struct Store {
     /// Where each message of the firm's stream stands.
     index: Vec<Place>,
     venue_next: u64,
+    /// Of the records that the disk has not taken, how many are messages of the firm's stream, and how many are the venue's.
+    unkept: [u64; 2],
 }
+
+/// Bytes in memory that are the venue's messages' alone.
+const SPARE_BYTES: usize = 512 << 10;
 
 impl Store {
     /// Opens the records of `session` in the folder `dir`, both made where there are none, and shows each to `take`. Also says how
@@ -131,14 +136,14 @@ impl Store {
             return Err(StoreError::Damaged { path: path.display().to_string(), what });
         }
         let torn = log.torn();
-        Ok((Self { log, index, venue_next }, torn))
+        Ok((Self { log, index, venue_next, unkept: [0; 2] }, torn))
     }
 
-    /// Appends a record.
+    /// Appends a record; in memory where the disk takes none. It is written before any that follows, and told to nobody before that.
     ///
     /// # Errors
-    /// What the system says, a stream or a message that is too long, and a message of the venue's that is not the next; nothing is
-    /// kept then.
+    /// A stream or a message that is too long, a message of the venue's that is not the next, and what the system says, where too much waits
+    /// already; nothing is kept then.
     pub fn append(&mut self, kind: Kind, venue_sequence: u64, message: &[u8]) -> io::Result<()> {
         if venue_sequence != 0 && venue_sequence != self.venue_next {
             let what = format!("message {venue_sequence} of the venue, wanted {}", self.venue_next);
@@ -149,7 +154,13 @@ impl Store {
             return Err(io::Error::new(ErrorKind::InvalidInput, what));
         }
         let head = Head { kind: kind as u64, number: venue_sequence, ..Head::default() };
-        let place = self.log.append(head, message)?;
+        let place = self.log.append_or_hold(head, message)?;
+        if self.log.held() == 0 {
+            self.unkept = [0; 2];
+        } else {
+            self.unkept[0] += u64::from(kind == Kind::ForFirm);
+            self.unkept[1] += u64::from(venue_sequence != 0);
+        }
         follow((&mut self.index, &mut self.venue_next), kind, venue_sequence, place);
         Ok(())
     }
@@ -160,10 +171,43 @@ impl Store {
         self.log.is_empty()
     }
 
-    /// Messages of the firm's stream.
+    /// Messages of the firm's stream that the disk has: what the firm may be told, since it is there whatever is killed.
     #[must_use]
     pub const fn count(&self) -> u64 {
-        self.index.len() as u64
+        (self.index.len() as u64).saturating_sub(self.unkept[0])
+    }
+
+    /// Messages that the disk has not taken: of the firm's stream, and of the venue's.
+    #[must_use]
+    pub const fn unkept(&self) -> [u64; 2] {
+        self.unkept
+    }
+
+    /// Whether the disk takes what is kept.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.log.held() == 0
+    }
+
+    /// Whether another message of the venue's can wait in memory, and, where it is the gateway's own, leave room for the venue's.
+    #[must_use]
+    pub const fn can_hold(&self, is_own: bool) -> bool {
+        self.log.can_hold(if is_own { SPARE_BYTES } else { 0 })
+    }
+
+    /// Tries to write what waits; whether nothing does any more.
+    pub fn write_held(&mut self) -> bool {
+        let is_written = self.log.write_held();
+        if is_written {
+            self.unkept = [0; 2];
+        }
+        is_written
+    }
+
+    /// From now on the disk takes `more` bytes.
+    #[cfg(test)]
+    pub(crate) const fn set_room(&mut self, more: u64) {
+        self.log.set_room(more);
     }
 
     /// The number of the venue's message that is to be read next, from 1.
@@ -272,6 +316,49 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A full disk: what waits is told to nobody, is written first when there is room, and is not there after a kill before that.
+    #[test]
+    fn what_a_full_disk_does_not_take_waits_and_is_told_when_it_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, mut store, _) = records(dir.path());
+        store.append(Kind::ForFirm, 1, b"first").unwrap();
+        store.set_room(0);
+        store.append(Kind::ForFirm, 2, b"second").unwrap();
+        store.append(Kind::Seen, 3, b"third").unwrap();
+        store.append(Kind::ForFirm, 0, b"own").unwrap();
+        assert_eq!(
+            (store.count(), store.venue_next(), store.unkept(), store.is_kept()),
+            (1, 4, [2, 2], false)
+        );
+        assert!(!store.write_held());
+        drop(store);
+        let (found, mut store, _) = records(dir.path());
+        assert_eq!((found.len(), store.venue_next()), (1, 2), "the venue is asked for the second again");
+        store.set_room(0);
+        store.append(Kind::ForFirm, 2, b"second").unwrap();
+        store.set_room(1 << 20);
+        assert!(store.write_held() && store.is_kept());
+        assert_eq!((store.count(), store.unkept()), (2, [0, 0]));
+        let mut buf = [0; MESSAGE_BYTES_MAX];
+        assert_eq!(store.read(2, &mut buf).map(|length| buf[..length].to_vec()).unwrap(), b"second");
+        drop(store);
+        assert_eq!(records(dir.path()).0.len(), 2);
+        // Of the gateway's own there is room for half as much as of the venue's.
+        let (_, mut store, _) = records(dir.path());
+        store.set_room(0);
+        let mut next = store.venue_next();
+        let mut fill = |store: &mut Store, is_own: bool| {
+            while store.can_hold(is_own) {
+                store.append(Kind::Seen, next, &[7; 1_000]).unwrap();
+                next += 1;
+            }
+        };
+        fill(&mut store, true);
+        assert!(store.can_hold(false));
+        fill(&mut store, false);
+        assert!(!store.can_hold(false) && store.unkept()[1] > 900, "{:?}", store.unkept());
     }
 
     #[test]

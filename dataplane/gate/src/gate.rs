@@ -275,6 +275,13 @@ impl Gate {
         self.orders.get(id).is_some_and(|entry| !entry.life.is_over())
     }
 
+    /// What of an open order may still trade, a replacement under way left aside; none where it does not count, or is such a replacement.
+    #[must_use]
+    pub fn left(&self, id: u64) -> Option<Qty> {
+        let open = self.orders.get(id).filter(|entry| entry.life == crate::orders::Life::Open);
+        open.map(|entry| Qty(entry.qty.saturating_sub(entry.executed)))
+    }
+
     /// How many orders are open, unanswered replacements included.
     #[must_use]
     pub fn open_order_count(&self) -> usize {

@@ -7,6 +7,7 @@ use types::{InstrumentId, UnixNanos};
 use crate::{
     activity::Doer,
     doubt::Astray,
+    executions::Booked,
     gate::Gate,
     ids::{AccountId, StrategyId},
     intent::{OrderIntent, OrderType, TimeInForce},
@@ -232,6 +233,12 @@ impl Gate {
                 say(Step::Stopped { strategy, count });
             }
         }
+    }
+
+    /// The executions that are remembered, oldest first, by number, and what each counted for.
+    #[cold]
+    pub fn executions(&self) -> impl Iterator<Item = (u64, Booked)> {
+        self.executions.iter()
     }
 
     fn checkpoint_tallies(&self, mut say: impl FnMut(Step)) {

@@ -33,6 +33,7 @@ impl Process {
         Self::start_as(socket, "c1", env)
     }
 
+    /// As another client than the first.
     pub(crate) fn start_as(socket: &Path, client: &str, env: &[(&str, &OsStr)]) -> Self {
         let mut command = Command::new(programs().join("order-process"));
         command
@@ -55,8 +56,13 @@ impl Process {
     }
 
     pub(crate) fn ask(&mut self, line: &str) -> String {
-        writeln!(self.stdin, "{line}").unwrap();
+        self.say(line);
         self.hear()
+    }
+
+    /// Asks, and does not wait for what comes of it.
+    pub(crate) fn say(&mut self, line: &str) {
+        writeln!(self.stdin, "{line}").unwrap();
     }
 
     /// What it holds: position and working quantities, and open orders.

@@ -51,6 +51,7 @@ pub(super) fn setup(
             listen: copy.listen,
             ids: ids(&copy.gateway_to_receiver, &copy.receiver),
         }),
+        copy_in: None,
     })
 }
 

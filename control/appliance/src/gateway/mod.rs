@@ -2,6 +2,7 @@
 //! threads, with the same code.
 
 mod carrier;
+mod copies;
 mod fix;
 mod ouch;
 
@@ -162,9 +163,15 @@ impl Setup {
         let (store_dir, owner) = (store_dir(plan, declared), owner(plan, declared));
         let ouch = |dialect, owner, dir| {
             let network = Network { listen: declared.listen, venue: declared.venue, owner };
-            ouch::setup(declared, dialect, dir).map(|setup| Self::Ouch(setup, network))
+            let copy_in = copies::setup(plan, declared, PathBuf::clone(&dir), copies::over_soup(dialect))?;
+            let setup = ouch::setup(declared, dialect, dir)?;
+            anyhow::Ok(Self::Ouch(egress::ouch::Setup { copy_in, ..setup }, network))
         };
-        let fix = |version, owner, dir| fix::setup(declared, version, owner, dir).map(Self::Fix);
+        let fix = |version, owner, dir| {
+            let copy_in = copies::setup(plan, declared, PathBuf::clone(&dir), copies::over_fix(version))?;
+            let setup = fix::setup(declared, version, owner, dir)?;
+            anyhow::Ok(Self::Fix(egress::fix::Setup { copy_in, ..setup }))
+        };
         match declared.protocol {
             GatewayProtocol::Ouch50 => ouch(Dialect::V50, owner, store_dir),
             GatewayProtocol::Ouch42 => ouch(Dialect::V42, owner, store_dir),
@@ -265,6 +272,7 @@ fn check(plan: &Plan, declared: &Declared, setup: &Setup) -> Result<()> {
         let taken = || format!("the port {} cannot be listened on", copy.listen);
         TcpListener::bind(copy.listen).with_context(taken)?;
     }
+    copies::check(declared, CHECK_TIMEOUT)?;
     say(format_args!("  streams    in {}", store_dir(plan, declared).display()))?;
     TcpListener::bind(listen).with_context(|| format!("the port {listen} cannot be listened on"))?;
     Client::connect(&plan.instance.socket, CHECK_TIMEOUT)?;

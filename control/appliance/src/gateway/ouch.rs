@@ -7,7 +7,14 @@ use control::config::{Gateway as Declared, OnDisconnect, OnHalt};
 use egress::ouch::{Dialect, Gateway, Logins, Setup};
 use std::path::{Path, PathBuf};
 
-carry!(Gateway, |gateway| gateway.counters().to_string());
+carry!(Gateway, |gateway| {
+    let copies = gateway.copy_counts();
+    let copies = copies.iter().map(|(name, count)| format!(" {name}={count}"));
+    let [firm, venue] = gateway.unkept();
+    let unkept =
+        if firm + venue > 0 { format!(" firm_unkept={firm} venue_unkept={venue}") } else { String::new() };
+    gateway.counters().to_string() + &copies.collect::<String>() + &unkept
+});
 
 /// What the gateway is made of.
 pub(super) fn setup(declared: &Declared, dialect: Dialect, store_dir: PathBuf) -> Result<Setup> {
@@ -26,11 +33,12 @@ pub(super) fn setup(declared: &Declared, dialect: Dialect, store_dir: PathBuf) -
         cancel_on_disconnect: declared.on_disconnect == OnDisconnect::Cancel,
         cancel_on_halt: declared.on_halt == OnHalt::Cancel,
         store_dir,
+        copy_in: None,
     })
 }
 
 /// The password in a file: its first line.
-fn password(path: &Path) -> Result<String> {
+pub(super) fn password(path: &Path) -> Result<String> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("the password file {} cannot be read", path.display()))?;
     let line = text.lines().next().unwrap_or_default().trim();

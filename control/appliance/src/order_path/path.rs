@@ -248,5 +248,6 @@ fn setup(dir: &Path, owners: usize) -> Setup {
         cancel_on_disconnect: true,
         cancel_on_halt: true,
         store_dir: dir.to_owned(),
+        copy_in: None,
     }
 }

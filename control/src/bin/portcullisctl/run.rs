@@ -139,6 +139,7 @@ fn answer(cli: &Cli, reply: Reply, dry_run: bool) -> Result<u8> {
         Reply::Events(page) => bail!("found {} events that nobody asked for", page.rows.len()),
         // No command of this program asks for it.
         Reply::Attached(grant) => bail!("found the tables of an order process ({})", grant.build),
+        Reply::Noted => bail!("found an answer to what gateways say"),
         Reply::TierMap(page) => bail!("found the tiers of {} instruments at once", page.cells.len()),
     }
     Ok(0)

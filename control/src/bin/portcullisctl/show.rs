@@ -10,8 +10,9 @@ use crate::words::{ago, n, span};
 use anyhow::Result;
 use control::protocol::{
     BookGroup, BreakerRow, Changed, ClientQuota, ExplainReply, GatewayStatus, LatchHealth, LevelRow,
-    LimitDiff, LimitRow, PROTOCOL_VERSION, StageCounters, StatusReply, TierRow,
+    LimitDiff, LimitRow, PROTOCOL_VERSION, Reconciliation, StageCounters, StatusReply, TierRow,
 };
+use control::stamp::Stamp;
 use gate::RejectReason;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -93,9 +94,8 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
     for row in &status.halts {
         line("closed", halts::field(row));
     }
-    for GatewayStatus { name, down } in &status.gateways {
-        let said = down.as_ref().map_or_else(|| "it runs".to_owned(), ToString::to_string);
-        line(&format!("gateway {name}"), Field::alarm_if(down.is_some(), said));
+    for (name, said) in gateways(status) {
+        line(&name, said);
     }
     if let Some(missing) = &status.settlement_missing {
         line("settlement", Field::Alarm(missing.to_string()));
@@ -445,6 +445,29 @@ fn book_troubles(counters: &StageCounters) -> Option<String> {
         })
         .collect();
     (!said.is_empty()).then(|| said.join(", "))
+}
+
+/// The daemon's own gateways, and how drop copies agree with the gates of those that take some.
+fn gateways(status: &StatusReply) -> Vec<(String, Field)> {
+    let own = status.gateways.iter().map(|GatewayStatus { name, down }| {
+        let said = down.as_ref().map_or_else(|| "it runs".to_owned(), ToString::to_string);
+        (format!("gateway {name}"), Field::alarm_if(down.is_some(), said))
+    });
+    let copies = status.reconciliations.iter();
+    own.chain(copies.map(|row| (format!("copies {}", row.gateway), reconciliation(row, status.now))))
+        .collect()
+}
+
+/// How drop copies agree with a gate: the last break in what each side says.
+fn reconciliation(row: &Reconciliation, now: Stamp) -> Field {
+    let Reconciliation { matched, waiting, breaks, last_breaks, .. } = row;
+    let down = row.down(now).map_or_else(
+        || format!("they come since {:.3}", row.since),
+        |(since, why)| format!("NOTHING IS RECONCILED since {since:.3}: {why}"),
+    );
+    let last = last_breaks.last().map_or_else(String::new, |text| format!("; the last: {text}"));
+    let text = format!("{down}; {} agree, {} wait, {} differ{last}", n(*matched), n(*waiting), n(*breaks));
+    Field::alarm_if(row.down(now).is_some() || *breaks > 0, text)
 }
 
 #[cfg(test)]

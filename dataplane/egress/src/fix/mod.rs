@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+pub(crate) mod copy_in;
 mod copying;
 mod dictionary;
 pub mod frame;
@@ -18,6 +19,7 @@ pub mod write;
 
 pub use dictionary::Version;
 pub use gateway::AlertTags;
+pub(crate) use gateway::booked_as;
 pub use serve::Gateway;
 pub use setup::{CompIds, CopySetup, GatewayError, OwnCancels, Setup};
 

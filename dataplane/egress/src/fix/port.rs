@@ -3,7 +3,7 @@
 use crate::fix::gateway::{Gatekeeper, Judgement};
 use crate::halt::Halted;
 use crate::orders::{OrderPort, Wanted};
-use gate::{OpenOrder, OrderEvent, Settlement};
+use gate::{Booked, OpenOrder, OrderEvent, Settlement};
 use types::{InstrumentId, Symbol, UnixNanos};
 
 impl Gatekeeper for OrderPort {
@@ -31,6 +31,10 @@ impl Gatekeeper for OrderPort {
 
     fn open_orders(&self) -> Vec<OpenOrder> {
         Self::open_orders(self).collect()
+    }
+
+    fn executions(&self) -> Vec<(u64, Booked)> {
+        Self::executions(self).collect()
     }
 
     fn halted(&mut self, now: UnixNanos) -> Option<Halted> {

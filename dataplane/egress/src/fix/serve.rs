@@ -22,7 +22,7 @@ const GRACE: Nanos = Nanos(2_000_000_000);
 const SAY_AGAIN: Nanos = Nanos(10_000_000_000);
 
 /// How far SendingTime (52) may be from the gateway's clock.
-const SENDING_TIME_TOLERANCE: Nanos = Nanos(120_000_000_000);
+pub(super) const SENDING_TIME_TOLERANCE: Nanos = Nanos(120_000_000_000);
 
 /// A gateway.
 #[derive(Debug)]
@@ -68,6 +68,8 @@ impl Gateway {
             serving.copying =
                 Some(Copying::new(copy, listener).map_err(failed("listening for the drop copy".to_owned()))?);
         }
+        let copy_in = setup.copy_in.as_ref();
+        serving.relay.desk.tap = copy_in.map(crate::reconcile::start).transpose()?;
         Ok(Self(serving))
     }
 
@@ -193,6 +195,7 @@ impl<G: Gatekeeper> Serving<G> {
             }
             self.said_of_gate = said;
             self.connect(now);
+            self.reconcile(now);
         }
         let from_firm = self.read(End::Firm, now);
         // Answers that nobody could take note of stay in the socket.
@@ -243,7 +246,7 @@ impl<G: Gatekeeper> Serving<G> {
         let desk = self.relay.desk.counts();
         let [copies, copies_too_long] = self.copying.as_ref().map_or([0; 2], |copying| copying.copy.copies());
         let (firm, venue) = (self.relay.firm.counts(), self.relay.venue.counts());
-        vec![
+        let mut counted = vec![
             ("orders_passed", desk.passed),
             ("orders_refused", desk.refused),
             ("cancels_passed", desk.cancels),
@@ -273,7 +276,9 @@ impl<G: Gatekeeper> Serving<G> {
             ("venue_unkept", self.relay.venue.core.unkept()),
             ("copies_sent", copies),
             ("copies_too_long", copies_too_long),
-        ]
+        ];
+        counted.extend(self.relay.desk.tap.iter().flat_map(crate::reconcile::tap::Tap::counts));
+        counted
     }
 
     /// A firm has one connection at a time: a second one is closed, whoever it says it is.
@@ -381,6 +386,15 @@ impl<G: Gatekeeper> Serving<G> {
         let said = self.copying.as_mut().and_then(|copying| copying.turn(&self.relay.firm.core, now));
         if let Some(line) = said {
             self.say(line, now);
+        }
+    }
+
+    /// Puts in doubt what drop copies say otherwise.
+    fn reconcile(&mut self, now: UnixNanos) {
+        let is_up = self.relay.venue.state() == State::Up;
+        self.relay.desk.reconcile(is_up, now);
+        if let Some(tap) = &self.relay.desk.tap {
+            self.said.extend(tap.take_said());
         }
     }
 

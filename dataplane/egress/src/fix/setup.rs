@@ -4,6 +4,7 @@ use crate::fix::dictionary::Version;
 use crate::fix::gateway::AlertTags;
 use crate::orders::PortError;
 use crate::owner::Owner;
+use crate::reconcile::{CopyError, CopyInSetup};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -50,6 +51,8 @@ pub struct Setup {
     pub store_dir: PathBuf,
     /// Who is told beside the firm.
     pub drop_copy: Option<CopySetup>,
+    /// Copies that come in.
+    pub copy_in: Option<CopyInSetup>,
 }
 
 /// A party that is told of every execution report that the firm gets.
@@ -77,6 +80,9 @@ pub enum GatewayError {
     /// The appliance did not take it in.
     #[error(transparent)]
     Port(#[from] PortError),
+    /// Copies that come in cannot be taken.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     /// The system said no.
     #[error("{what}: {source}")]
     Io {

@@ -126,6 +126,10 @@ impl Book {
         ids.map(|(id, _)| *id).collect()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&u64, &Held)> {
+        self.held.iter()
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&u64, &mut Held)> {
         self.held.iter_mut()
     }

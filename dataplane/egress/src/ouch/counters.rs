@@ -76,6 +76,8 @@ counts! {
     Reattached = "reattached",
     /// Orders that a halt or a trip had cancelled.
     HaltCancels = "halt_cancels",
+    /// Orders that were neither passed on nor answered: too much waits for a full disk.
+    Unanswered = "unanswered",
 }
 
 /// All counts of one gateway.

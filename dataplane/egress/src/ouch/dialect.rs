@@ -23,6 +23,16 @@ impl SessionKey {
         Self(mixed(fnv1a(FNV_BASIS, session)))
     }
 
+    /// As a number.
+    pub(super) const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Of that number.
+    pub(super) const fn of_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number of an execution: the two sides of a trade have the same match number, and may both be ours.
     pub(super) fn execution(self, match_number: u64, token: Token) -> u64 {
         mixed(match_number ^ self.0.rotate_left(32) ^ mixed(fnv1a(0, &token.0))).max(1)

@@ -252,6 +252,9 @@ impl Gateway {
             }
             Err(Unfit::Order { token, text, why }) => {
                 self.counters.add(Count::OrdersIn);
+                if !self.can_answer() {
+                    return;
+                }
                 // Another channel's numbers are not this one's.
                 if why == Cannot::Channel {
                     self.refuse(token, text, Refusal::Cannot(why));
@@ -287,7 +290,7 @@ impl Gateway {
 
     /// Why no order passes now, whatever the gate says.
     fn closed(&self) -> Option<Refusal> {
-        if self.is_stopping() || self.is_at_odds || self.book.is_full() {
+        if self.is_stopping() || self.is_at_odds || self.book.is_full() || !self.is_kept() {
             return Some(Refusal::Closed);
         }
         // What waits for the venue goes first.
@@ -296,6 +299,9 @@ impl Gateway {
 
     fn enter_order(&mut self, order: &Order, bytes: &[u8], now: UnixNanos) {
         self.counters.add(Count::OrdersIn);
+        if !self.can_answer() {
+            return;
+        }
         if !self.is_new(order.token) {
             return;
         }
@@ -313,13 +319,20 @@ impl Gateway {
             Wanted { id, owner, instrument, side, qty: Qty(order.qty), px: order.px, tif: order.tif };
         let held = self.held(order, &wanted, 0);
         match self.port.reserve(&wanted, self.clock.wall()) {
-            Ok(reservation) => self.pass(id, held, reservation, bytes, now),
+            Ok(reservation) => {
+                if self.pass(id, held, reservation, bytes, now) {
+                    self.tell_order(order, &wanted);
+                }
+            }
             Err(reason) => self.refuse_by_gate(order, reason),
         }
     }
 
     fn replace_order(&mut self, of: Token, order: &Order, bytes: &[u8], now: UnixNanos) {
         self.counters.add(Count::OrdersIn);
+        if !self.can_answer() {
+            return;
+        }
         if !self.is_new(order.token) {
             return;
         }
@@ -336,7 +349,11 @@ impl Gateway {
             Wanted { id, owner, instrument, side, qty: Qty(order.qty), px: order.px, tif: order.tif };
         let held = self.held(order, &wanted, replaced);
         match self.port.replace(replaced, &wanted, self.clock.wall()) {
-            Ok(reservation) => self.pass(id, held, reservation, bytes, now),
+            Ok(reservation) => {
+                if self.pass(id, held, reservation, bytes, now) {
+                    self.tell_order(order, &wanted);
+                }
+            }
             Err(reason) => self.refuse_by_gate(order, reason),
         }
     }
@@ -360,9 +377,10 @@ impl Gateway {
         }
     }
 
-    /// Sends what the gate let out; gives it back where that fails.
-    fn pass(&mut self, id: u64, held: Held, reservation: Reservation, bytes: &[u8], now: UnixNanos) {
-        if self.send_to_venue(bytes, now) {
+    /// Sends what the gate let out; gives it back where that fails. Whether it was sent.
+    fn pass(&mut self, id: u64, held: Held, reservation: Reservation, bytes: &[u8], now: UnixNanos) -> bool {
+        let is_sent = self.send_to_venue(bytes, now);
+        if is_sent {
             self.sent += 1;
             self.book.add(id, held);
             self.counters.add(Count::Passed);
@@ -370,6 +388,7 @@ impl Gateway {
             self.port.release(reservation, self.clock.wall());
             self.refuse(held.token, held.text, Refusal::VenueAway);
         }
+        is_sent
     }
 
     fn refuse_by_gate(&mut self, order: &Order, reason: RejectReason) {
@@ -413,16 +432,6 @@ impl Gateway {
     /// Adds a message of the gateway's own to the firm's stream.
     fn answer(&mut self, message: &Message) {
         self.keep(Kind::ForFirm, 0, message.bytes());
-    }
-
-    /// Keeps a message; where that fails nothing passes from then on, since the firm could not be told.
-    pub(super) fn keep(&mut self, kind: Kind, venue_sequence: u64, message: &[u8]) {
-        let Some(session) = &mut self.session else { return };
-        if let Err(error) = session.store.append(kind, venue_sequence, message) {
-            // What comes next of the venue's would be kept behind a hole: it is not read any more.
-            self.is_poisoned = true;
-            self.be_at_odds(&format!("the stream cannot be kept ({error})"));
-        }
     }
 
     /// Passes on what adds no risk: at once, or when the venue is back.

@@ -4,19 +4,22 @@ use super::book::{Book, Held};
 use super::clock::SteadyClock;
 use super::counters::{Count, Counters};
 use super::dialect::{Dialect, SessionKey};
+use super::names::{CURRENT, file_name, keep_name};
 use super::sides::{Firm, FirmConn, Venue};
 use super::told::Told;
 use super::words::Token;
 use crate::log::write_file;
 use crate::orders::{OrderPort, PortError};
 use crate::owner::{Owner, OwnerIndex};
+use crate::reconcile::tap::Tap;
+use crate::reconcile::{CopyError, CopyInSetup};
 use crate::socket::End;
 use crate::store::{Record, Store, StoreError};
 use gate::OrderEvent;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use types::{InstrumentId, Nanos, Side, UnixNanos};
 
 /// How often the gateway looks after what cannot wait for ever and need not be at once.
@@ -59,6 +62,8 @@ pub struct Setup {
     pub cancel_on_halt: bool,
     /// Where its streams are kept.
     pub store_dir: PathBuf,
+    /// Copies that come in.
+    pub copy_in: Option<CopyInSetup>,
 }
 
 impl Setup {
@@ -96,6 +101,9 @@ pub enum GatewayError {
     /// Its stream cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Copies that come in cannot be taken.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     /// The system said no.
     #[error("{what}: {source}")]
     Io {
@@ -139,10 +147,8 @@ pub struct Gateway {
     pub(super) midnight: Option<u64>,
     /// The venue said something that cannot be read, or left something out: no order passes until a person has looked.
     pub(super) is_at_odds: bool,
-    /// The stream could not be kept: the venue is not read any more.
-    pub(super) is_poisoned: bool,
-    /// Shares that the gate had taken off an order before the record of the message was kept: by order.
-    pub(super) ahead: HashMap<u64, u32>,
+    /// The disk took none of the stream when it was last looked at.
+    pub(super) is_disk_full: bool,
     /// Orders of which the firm was told that they never came, and that the gate still holds.
     owes_back: Vec<u64>,
     /// Everything here goes by its steady time, but for what the gate judges and the venue says.
@@ -153,10 +159,9 @@ pub struct Gateway {
     /// What is worth a line to a person.
     pub(super) said: Vec<String>,
     said_last: String,
+    /// Where drop copies are reconciled.
+    pub(super) tap: Option<Tap>,
 }
-
-/// The file that names the session a gateway was in.
-const CURRENT: &str = "session";
 
 /// The file that says why gateway and venue do not agree.
 const AT_ODDS: &str = "at-odds";
@@ -171,7 +176,10 @@ impl Gateway {
         let at = || io(format!("listening on {listen}"));
         let listener = TcpListener::bind(listen).map_err(at())?;
         listener.set_nonblocking(true).map_err(at())?;
-        Self::begin(setup, OrderPort::attach(owner)?, (Some(listener), Venue::new(Some(venue))))
+        let port = OrderPort::attach(owner)?;
+        let mut gateway = Self::begin(setup, port, (Some(listener), Venue::new(Some(venue))))?;
+        gateway.tap = gateway.setup.copy_in.as_ref().map(crate::reconcile::start).transpose()?;
+        Ok(gateway)
     }
 
     /// A gateway between a firm and a venue that are connected to it already, at `now`. It listens for nobody else, and a side that ends is
@@ -209,8 +217,7 @@ impl Gateway {
             sent: 1,
             midnight: None,
             is_at_odds: false,
-            is_poisoned: false,
-            ahead: HashMap::new(),
+            is_disk_full: false,
             owes_back: Vec::new(),
             clock: SteadyClock::default(),
             chores_at: UnixNanos(0),
@@ -218,6 +225,7 @@ impl Gateway {
             stop_by: None,
             said: Vec::new(),
             said_last: String::new(),
+            tap: None,
             setup,
         };
         let current = gateway.setup.store_dir.join(CURRENT);
@@ -251,16 +259,21 @@ impl Gateway {
         if torn > 0 {
             self.said.push(format!("a record of {torn} bytes was not written whole, and was cut off"));
         }
-        keep_name(&dir, &name)?;
+        keep_name(&dir, &name).map_err(io(dir.join(CURRENT).display().to_string()))?;
         self.last_number = told.last_number;
         self.book.clear();
-        self.ahead.clear();
         let is_empty = store.is_empty();
         let (asked, answered) = (told.asked, told.answered);
         let (executions, used) = (std::mem::take(&mut told.executions), told.used.clone());
         self.session = Some(Session { name, key, store, asked, answered, executions, used });
         self.find_again(&told);
         self.port.look_at_halts_anew();
+        if let Some(tap) = &self.tap
+            && let Some(whole) = self.whole()
+        {
+            // Names of another session are others.
+            tap.whole(whole);
+        }
         if is_empty && self.book.len() > 0 {
             self.be_at_odds("the gate holds orders of a session of which nothing is kept");
         }
@@ -287,9 +300,6 @@ impl Gateway {
                 continue;
             };
             let (leaves, executed) = known.map_or((order.leaves.0, 0), |known| (known.1, known.2));
-            if order.replacement == 0 && order.leaves.0 < leaves {
-                self.ahead.insert(order.id, leaves - order.leaves.0);
-            }
             let held = Held {
                 token,
                 text: [b' '; 14],
@@ -383,6 +393,8 @@ impl Gateway {
             self.chores_of_firm(now);
             self.chores_of_venue(now);
             self.chores_of_port(now);
+            self.chores_of_disk(now);
+            self.reconcile();
         }
         firm || venue
     }
@@ -474,19 +486,6 @@ impl Gateway {
 /// The error of what was tried.
 fn io(what: String) -> impl FnOnce(std::io::Error) -> GatewayError {
     move |source| GatewayError::Io { what, source }
-}
-
-/// A session's name as part of a file's.
-fn file_name(name: &[u8; 10]) -> String {
-    name.trim_ascii().iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "-ouch"
-}
-
-/// Names the session in the file that says so, whole or not at all.
-fn keep_name(dir: &Path, name: &[u8; 10]) -> Result<(), GatewayError> {
-    let (path, new) = (dir.join(CURRENT), dir.join("session.new"));
-    let io = |source| GatewayError::Io { what: path.display().to_string(), source };
-    write_file(&new, name).map_err(io)?;
-    std::fs::rename(&new, &path).map_err(io)
 }
 
 /// The side of an order, where the firm did not say it anew.

@@ -6,10 +6,13 @@
 
 mod book;
 mod clock;
+mod copied;
 mod counters;
 mod dialect;
+mod disk;
 mod firm;
 mod gateway;
+mod names;
 mod reasons;
 mod reports;
 mod sides;
@@ -19,6 +22,7 @@ mod v50;
 mod venue;
 mod words;
 
+pub(crate) use copied::copied;
 pub use counters::{Count, Counters};
 pub use dialect::Dialect;
 pub use gateway::{Gateway, GatewayError, Logins, Network, Setup};

@@ -14,10 +14,11 @@ use types::{Px, Qty, Side, Symbol, UnixNanos};
 const QUARTER_NS: u64 = 900_000_000_000;
 
 /// A trade, as the venue says it.
-struct Traded {
-    qty: u32,
-    px: Px,
-    match_number: u64,
+#[derive(Clone, Copy)]
+pub(super) struct Traded {
+    pub(super) qty: u32,
+    pub(super) px: Px,
+    pub(super) match_number: u64,
 }
 
 impl Gateway {
@@ -36,7 +37,6 @@ impl Gateway {
         let kind = if matches!(report, Report::Next(_)) { Kind::Seen } else { Kind::ForFirm };
         self.take_note(&report, now);
         self.keep(kind, sequence, message);
-        self.ahead.clear();
         if let Report::Next(next) = report {
             self.take_next(next, now);
         }
@@ -44,7 +44,7 @@ impl Gateway {
 
     fn take_note(&mut self, report: &Report, now: UnixNanos) {
         match *report {
-            Report::Accepted { token, symbol, side, qty, dead } => {
+            Report::Accepted { token, symbol, side, qty, dead, .. } => {
                 let Some(id) = self.note_answer(token) else { return };
                 let settled = self.settle(OrderEvent::Accepted { id });
                 if self.book.get(id).is_none() {
@@ -53,6 +53,10 @@ impl Gateway {
                 }
                 if settled != Settlement::Working && !dead {
                     self.take_off(id, token);
+                }
+                if let Some(held) = self.book.get_mut(id) {
+                    // Found again after a kill, it may have been told smaller by what came after this.
+                    held.qty = held.qty.max(qty);
                 }
                 self.leave(id, qty, now);
                 if dead {
@@ -162,13 +166,15 @@ impl Gateway {
             }
             return;
         };
-        let less = held.leaves().saturating_sub(left);
-        held.qty = held.qty.saturating_sub(less);
+        held.qty = held.qty.saturating_sub(held.leaves().saturating_sub(left));
         if left == 0 {
             self.settle(OrderEvent::Cancelled { id });
             self.done(id, now);
-        } else if less > 0 && self.ahead.get(&id) != Some(&less) {
-            // The gate may know of what was taken off before a kill: that it then knows already is what `ahead` says.
+            return;
+        }
+        // By the gate's own books: told again after a kill it is nothing new to the gate, which may know of what comes after it, too.
+        let less = self.port.left(id).map_or(0, |counted| counted.saturating_sub(left));
+        if less > 0 {
             self.settle(OrderEvent::Reduced { id, qty: Qty(less) });
         }
     }
@@ -179,6 +185,7 @@ impl Gateway {
         let execution = session.key.execution(match_number, token);
         let is_new = session.executions.insert(execution, qty).is_none();
         let settled = self.settle(executed(id, execution, Qty(qty), px));
+        self.tell_executed((id, execution), traded, false);
         self.counters.add(if settled == Settlement::Repeated { Count::Repeats } else { Count::Fills });
         // The gate may know it from before a kill; the book follows the stream.
         let Some(held) = self.book.get_mut(id).filter(|_| is_new) else { return };
@@ -204,6 +211,7 @@ impl Gateway {
         match session.executions.get(&execution).copied() {
             Some(qty) => {
                 self.settle(OrderEvent::BustedExecution { id, execution, qty: Qty(qty) });
+                self.tell_executed((id, execution), Traded { qty, px: Px::NONE, match_number }, true);
             }
             None => {
                 self.be_at_odds(&format!("the venue takes back trade {match_number}, which it never told"));

@@ -65,6 +65,7 @@ fn an_order_is_of_whom_its_mpid_says() {
         cancel_on_disconnect: true,
         cancel_on_halt: true,
         store_dir: std::path::PathBuf::new(),
+        copy_in: None,
     };
     let places: Vec<OwnerIndex> = OwnerIndex::all().take(3).collect();
     let two = setup(&[*b"ACMQ", *b"ACM2"]);

@@ -70,7 +70,8 @@ pub(super) fn report(message: &[u8]) -> Option<(Report, u64)> {
         Msg::Accepted(m) => {
             let (token, symbol, side) = (Token(m.token), Symbol(m.stock), side(m.side)?);
             let (qty, dead) = (m.shares.get(), m.order_state == DEAD);
-            (Report::Accepted { token, symbol, side, qty, dead }, m.timestamp.get())
+            let px = price(m.price.raw());
+            (Report::Accepted { token, symbol, side, qty, px, dead }, m.timestamp.get())
         }
         Msg::Replaced(m) => {
             let (of, token) = (Token(m.previous_token), Token(m.replacement_token));

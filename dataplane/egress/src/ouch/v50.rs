@@ -143,7 +143,8 @@ pub(super) fn report(message: &[u8]) -> Option<(Report, u64)> {
         Msg::Accepted(m) => {
             let (token, symbol, side) = (number(m.user_ref_num.get()), Symbol(m.symbol), side(m.side)?);
             let (qty, dead) = (m.quantity.get(), m.order_state == DEAD);
-            (Report::Accepted { token, symbol, side, qty, dead }, m.timestamp.get())
+            let px = price(m.price.get());
+            (Report::Accepted { token, symbol, side, qty, px, dead }, m.timestamp.get())
         }
         Msg::Replaced(m) => {
             let (of, token) = (number(m.orig_user_ref_num.get()), number(m.user_ref_num.get()));

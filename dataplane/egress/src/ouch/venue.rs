@@ -29,10 +29,17 @@ enum Heard {
 impl Gateway {
     /// Takes what the venue has sent. Nothing is read while nobody could take note of it.
     pub(super) fn turn_venue(&mut self, now: UnixNanos) -> bool {
-        if !self.port.is_attached() || self.is_poisoned {
+        if !self.port.is_attached() {
             return false;
         }
-        let Some((end, _)) = &mut self.venue.conn else { return false };
+        let has_room = self.can_hold_more();
+        let Some((end, session)) = &mut self.venue.conn else { return false };
+        if !has_room {
+            // What it says waits in the socket; what is sent to it does not.
+            session.is_not_read(now);
+            self.flush_to_venue();
+            return false;
+        }
         let filled = end.fill();
         let mut busy = false;
         for _ in 0..PACKETS_A_TURN {
@@ -40,9 +47,8 @@ impl Gateway {
                 Ok(Some(heard)) => {
                     busy = true;
                     self.hear(heard, now);
-                    if self.is_poisoned {
-                        self.lose_venue(None, now);
-                        return true;
+                    if !self.can_hold_more() {
+                        break;
                     }
                 }
                 Ok(None) => break,
@@ -61,6 +67,11 @@ impl Gateway {
             self.lose_venue(None, now);
         }
         busy
+    }
+
+    /// Whether another message of the venue's could be kept, if only in memory.
+    fn can_hold_more(&self) -> bool {
+        self.session.as_ref().is_none_or(|session| session.store.can_hold(false))
     }
 
     fn next_of_venue(&mut self, now: UnixNanos) -> Result<Option<Heard>, Fault> {
@@ -93,7 +104,7 @@ impl Gateway {
     /// Connects, logs in, and keeps the connection alive.
     pub(super) fn chores_of_venue(&mut self, now: UnixNanos) {
         // While it stops it still has cancels to bring.
-        let is_over = self.is_poisoned || self.is_stopping() && self.book.len() == 0;
+        let is_over = self.is_stopping() && self.book.len() == 0;
         self.drain(now);
         self.send_cancels(now);
         // Where there was no room for the question.
@@ -214,7 +225,8 @@ impl Gateway {
     /// Asks for the next number: whatever was sent before is answered before that is, or never will be.
     pub(super) fn ask(&mut self, now: UnixNanos) {
         let is_in = self.venue.conn.as_ref().is_some_and(|(_, session)| session.is_in());
-        let may = is_in && self.venue.round.is_none();
+        // A question that is not kept may be answered after a kill, by what is then taken for the answer to a later one.
+        let may = is_in && self.venue.round.is_none() && self.is_kept();
         let Some(session) = self.session.as_ref().filter(|_| may) else { return };
         let need = session.asked.saturating_sub(session.answered) + 1;
         if self.send_question(now) {
@@ -226,6 +238,9 @@ impl Gateway {
         let Some(query) = self.setup.dialect.query() else { return false };
         // Kept first: an answer that comes after a kill is then known for one of an earlier question.
         self.keep(Kind::Asked, 0, &[]);
+        if !self.is_kept() {
+            return false;
+        }
         if let Some(session) = &mut self.session {
             session.asked += 1;
         }
@@ -273,7 +288,10 @@ impl Gateway {
         let Some(round) = self.venue.round.as_mut() else { return };
         round.need -= 1;
         if round.need > 0 {
-            if !self.send_question(now) {
+            if !self.is_kept() {
+                // The round begins anew when the disk takes its questions.
+                self.venue.round = None;
+            } else if !self.send_question(now) {
                 self.lose_venue(None, now);
             }
             return;

@@ -115,6 +115,8 @@ pub(super) enum Report {
         symbol: Symbol,
         side: Side,
         qty: u32,
+        /// None of a market order.
+        px: Px,
         dead: bool,
     },
     /// `left` shares can still trade.

@@ -1,10 +1,13 @@
 //! A firm, `portcullis gateway` and a venue over TCP, under a running daemon with a live feed: whatever is cut, killed or started
 //! anew, no order is lost, doubled or unaccounted, and firm, gateway, daemon and venue hold the same.
 
+mod copies;
+mod disk;
 mod firm;
 mod fix;
 mod in_daemon;
 mod kill;
+mod killed;
 mod mpids;
 mod scripted;
 
@@ -165,10 +168,15 @@ impl Host {
 
 /// Position, working buys and working sells as the daemon gives them to whoever attaches next.
 fn holds(appliance: &Appliance) -> (i64, u64, u64) {
+    holds_of(appliance, "c1", "s")
+}
+
+/// The same of another client.
+fn holds_of(appliance: &Appliance, client: &str, strategy: &str) -> (i64, u64, u64) {
     let mut command = Command::new(programs().join("order-process"));
-    command.arg(appliance.socket()).arg("c1").stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.arg(appliance.socket()).arg(client).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    writeln!(child.stdin.take().unwrap(), "position FUTX s").unwrap();
+    writeln!(child.stdin.take().unwrap(), "position FUTX {strategy}").unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let said: Vec<String> = lines.map(Result::unwrap).collect();
     child.wait().unwrap();
@@ -177,10 +185,15 @@ fn holds(appliance: &Appliance) -> (i64, u64, u64) {
 }
 
 fn start_gateway(appliance: &Appliance) -> Daemon {
+    start_named(appliance, "g")
+}
+
+/// The gateway of another name.
+fn start_named(appliance: &Appliance, name: &str) -> Daemon {
     let dir = appliance.dir.path();
     let print = std::fs::File::options().append(true).create(true).open(dir.join("gateway")).unwrap();
     let mut command = Command::new(programs().join("portcullis"));
-    command.args(["gateway", "--counters-s", "5", "--config"]).arg(dir.join("portcullis.toml")).arg("g");
+    command.args(["gateway", "--counters-s", "5", "--config"]).arg(dir.join("portcullis.toml")).arg(name);
     command.stdout(Stdio::from(print.try_clone().unwrap())).stderr(Stdio::from(print));
     Daemon(command.spawn().unwrap())
 }

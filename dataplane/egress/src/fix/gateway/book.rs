@@ -218,6 +218,11 @@ impl Book {
         self.live.values().filter_map(|text| self.entries.get(text).copied())
     }
 
+    /// Every order of the day by its client order id.
+    pub(super) fn orders(&self) -> impl Iterator<Item = (&[u8], &Entry)> {
+        self.entries.iter().filter(|(_, entry)| !entry.is_cancel).map(|(text, entry)| (text.bytes(), entry))
+    }
+
     /// Those of the orders `open` that a cancel names which the venue has not answered. Walks all there is.
     pub(super) fn asked_to_cancel(&self, open: &BTreeSet<u64>) -> BTreeSet<u64> {
         let is_asked = |entry: &&Entry| entry.is_cancel && !entry.is_answered && open.contains(&entry.id);

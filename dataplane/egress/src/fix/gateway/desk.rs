@@ -14,7 +14,8 @@ use crate::fix::{tags, time};
 use crate::halt::Halted;
 use crate::orders::Wanted;
 use crate::owner::OwnerIndex;
-use gate::{OpenOrder, OrderEvent, Settlement, TimeInForce, Verdict};
+use crate::reconcile::tap::Tap;
+use gate::{Booked, OpenOrder, OrderEvent, Settlement, TimeInForce, Verdict};
 use std::collections::BTreeMap;
 use types::{InstrumentId, Nanos, Qty, Symbol, Tier, UnixNanos};
 
@@ -46,6 +47,10 @@ pub(crate) trait Gatekeeper {
     fn cancel(&mut self, id: u64, now: UnixNanos);
     /// The orders that count.
     fn open_orders(&self) -> Vec<OpenOrder>;
+    /// The executions that it remembers, by number. Not for the order path.
+    fn executions(&self) -> Vec<(u64, Booked)> {
+        Vec::new()
+    }
     /// Orders that a halt or a trip wants cancelled from now on; told once.
     fn halted(&mut self, now: UnixNanos) -> Option<Halted>;
     /// Whether an order, or a replacement under way, counts.
@@ -106,6 +111,8 @@ pub(crate) struct Desk<G> {
     pub(in crate::fix) user_tags: Option<Vec<i32>>,
     /// Whether the venue takes one request to cancel everything (35=q).
     pub(in crate::fix) takes_mass_cancel: bool,
+    /// Where drop copies are reconciled.
+    pub(in crate::fix) tap: Option<Tap>,
 }
 
 impl<G: Gatekeeper> Desk<G> {
@@ -126,6 +133,7 @@ impl<G: Gatekeeper> Desk<G> {
             account: None,
             user_tags: None,
             takes_mass_cancel: false,
+            tap: None,
         }
     }
 
@@ -291,6 +299,7 @@ impl<G: Gatekeeper> Desk<G> {
         }
         self.counts.passed += 1;
         self.book.insert(order.client_id, entry);
+        self.tell_order(order, wanted);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod book;
 mod cause;
+mod copied;
 mod desk;
 mod drop_copy;
 mod executions;
@@ -12,6 +13,7 @@ mod sweep;
 mod sweeps;
 
 pub use self::answers::AlertTags;
+pub(crate) use self::copied::{booked_as, copied};
 pub(crate) use self::desk::{Desk, Gatekeeper, Judgement};
 pub(crate) use self::drop_copy::DropCopy;
 

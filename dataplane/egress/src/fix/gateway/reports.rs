@@ -16,21 +16,21 @@ use types::{Px, Qty, Tier, UnixNanos};
 
 /// The fields of an execution report that say what became of an order.
 #[derive(Clone, Copy, Debug)]
-struct Report<'a> {
-    client_id: &'a [u8],
-    original_id: &'a [u8],
-    exec_id: &'a [u8],
-    exec_ref_id: &'a [u8],
-    exec_type: &'a [u8],
-    trans_type: &'a [u8],
-    status: &'a [u8],
-    last_qty: Option<u32>,
-    last_px: Px,
-    leaves: Option<u32>,
-    side: &'a [u8],
-    trade_date: &'a [u8],
-    transact_time: &'a [u8],
-    ord_rej_reason: &'a [u8],
+pub(super) struct Report<'a> {
+    pub(super) client_id: &'a [u8],
+    pub(super) original_id: &'a [u8],
+    pub(super) exec_id: &'a [u8],
+    pub(super) exec_ref_id: &'a [u8],
+    pub(super) exec_type: &'a [u8],
+    pub(super) trans_type: &'a [u8],
+    pub(super) status: &'a [u8],
+    pub(super) last_qty: Option<u32>,
+    pub(super) last_px: Px,
+    pub(super) leaves: Option<u32>,
+    pub(super) side: &'a [u8],
+    pub(super) trade_date: &'a [u8],
+    pub(super) transact_time: &'a [u8],
+    pub(super) ord_rej_reason: &'a [u8],
 }
 
 /// OrdRejReason (103): the venue has an order of this ClOrdID already.
@@ -54,7 +54,7 @@ impl<'a> Report<'a> {
         ord_rej_reason: b"",
     };
 
-    fn read(message: &Message<'a>) -> Self {
+    pub(super) fn read(message: &Message<'a>) -> Self {
         let mut report = Self::NOTHING;
         for field in message.fields() {
             let value = field.value;
@@ -86,12 +86,12 @@ impl<'a> Report<'a> {
     }
 
     /// The execution `id` among those of all days and both sides, where a venue has one number for both sides of a trade.
-    fn execution(&self, id: &'a [u8]) -> [&'a [u8]; 3] {
+    pub(super) fn execution(&self, id: &'a [u8]) -> [&'a [u8]; 3] {
         [self.day(), self.side, id]
     }
 
     /// What it says happened (ExecType, 150, and in 4.2 ExecTransType, 20).
-    fn what(&self, version: Version) -> What {
+    pub(super) fn what(&self, version: Version) -> What {
         if version == Version::Fix42 {
             match self.trans_type {
                 b"1" => return What::Bust,
@@ -124,7 +124,7 @@ fn traded_price(text: &[u8]) -> Px {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     New,
     Fill,
     Gone,
@@ -270,6 +270,7 @@ impl<G: Gatekeeper> Desk<G> {
             Some(qty) if qty > 0 && !report.exec_id.is_empty() => {
                 let execution = self.executions.number(report.execution(report.exec_id), qty);
                 self.settle(executed(id, execution, Qty(qty), report.last_px), now);
+                self.tell_executed(id, report, report.exec_id);
             }
             _ => self.doubt(id, now),
         }
@@ -277,6 +278,7 @@ impl<G: Gatekeeper> Desk<G> {
 
     /// A trade is taken back: as much as it had, or as this report says where it is not remembered.
     fn settle_bust(&mut self, id: u64, report: &Report<'_>, now: UnixNanos) {
+        self.tell_busted(id, report);
         match (self.executions.known(report.execution(report.exec_ref_id)), report.last_qty) {
             (Some((execution, qty)), _) => {
                 self.settle(OrderEvent::BustedExecution { id, execution, qty: Qty(qty) }, now);

@@ -1,0 +1,139 @@
+//! Copies over FIX: execution reports of a session that this side only listens to.
+
+use super::engine::Link;
+use super::kept::Kept;
+use super::words::Copied;
+use super::{CopyInSetup, CopyPlace, CopySource};
+use crate::connect::Connector;
+use crate::fix::copy_in::FixCopies;
+use crate::log::make_folder;
+use std::io;
+use std::net::TcpListener;
+use types::UnixNanos;
+
+/// How copies come.
+#[derive(Debug)]
+enum Door {
+    Listener(TcpListener),
+    Connector(Connector),
+}
+
+/// A session that copies come over.
+#[derive(Debug)]
+pub(super) struct FixLink {
+    copies: FixCopies,
+    door: Door,
+    accounts: Vec<String>,
+    setup: CopyInSetup,
+    kept: Option<Kept>,
+    others: u64,
+    said: Vec<String>,
+    said_last: String,
+}
+
+impl FixLink {
+    /// Opens the session's store, and listens where the sender connects.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn open(setup: &CopyInSetup) -> io::Result<Self> {
+        let CopySource::Fix { version, place, ids, heartbeat_s, accounts } = &setup.source else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        make_folder(&setup.store_dir)?;
+        let connects = matches!(place, CopyPlace::Connect(_));
+        let copies = FixCopies::open(&setup.store_dir, *version, ids, *heartbeat_s, connects)?;
+        let door = match place {
+            CopyPlace::Listen(at) => {
+                let listener = TcpListener::bind(at)?;
+                listener.set_nonblocking(true)?;
+                Door::Listener(listener)
+            }
+            CopyPlace::Connect(to) => Door::Connector(Connector::new(*to)),
+        };
+        Ok(Self {
+            copies,
+            door,
+            accounts: accounts.clone(),
+            setup: setup.clone(),
+            kept: None,
+            others: 0,
+            said: Vec::new(),
+            said_last: String::new(),
+        })
+    }
+
+    fn say(&mut self, line: String) {
+        if self.said_last != line {
+            self.said_last.clone_from(&line);
+            self.said.push(line);
+        }
+    }
+
+    fn connect(&mut self, now: UnixNanos) {
+        let stream = match &mut self.door {
+            // One party at a time: who has not logged on gives way, and a second one is closed.
+            Door::Listener(listener) => listener.accept().ok().map(|(stream, _)| stream),
+            Door::Connector(_) if self.copies.is_connected() => None,
+            Door::Connector(connector) => connector.poll(now),
+        };
+        if let Some(stream) = stream
+            && !self.copies.take(stream, now)
+        {
+            self.say("a second connection was closed".to_owned());
+        }
+    }
+}
+
+impl Link for FixLink {
+    fn turn(&mut self, session: u64, now: UnixNanos, out: &mut Vec<Copied>) -> bool {
+        if self.kept.is_none() {
+            match Kept::open(&self.setup.store_dir, "fix.copies", session, out) {
+                Ok(kept) => self.kept = Some(kept),
+                Err(error) => {
+                    self.say(format!("copies cannot be kept: {error}"));
+                    return false;
+                }
+            }
+        }
+        self.connect(now);
+        let Self { copies, accounts, kept, others, .. } = self;
+        let before = out.len();
+        let (came, lines) = copies.turn(now, &mut |account, said| {
+            let is_ours = accounts.is_empty() || accounts.iter().any(|ours| ours.as_bytes() == account);
+            if !is_ours {
+                *others += u64::from(!said.is_empty());
+            } else if !said.is_empty()
+                && let Some(kept) = kept
+            {
+                kept.keep(0, session, &said)?;
+                out.extend(said);
+            }
+            Ok(())
+        });
+        lines.into_iter().for_each(|line| self.say(line));
+        came || out.len() > before
+    }
+
+    fn is_up(&self) -> bool {
+        self.copies.is_up()
+    }
+
+    fn compared(&mut self, key: u64) {
+        if let Some(Err(error)) = self.kept.as_mut().map(|kept| kept.compared(key)) {
+            self.say(format!("copies cannot be kept: {error}"));
+        }
+    }
+
+    fn others(&self) -> u64 {
+        self.others
+    }
+
+    fn take_said(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.said)
+    }
+}
+
+#[cfg(test)]
+#[path = "fix_tests.rs"]
+mod tests;
