@@ -4,34 +4,34 @@ use super::ouch::password;
 use crate::output::say;
 use anyhow::{Context, Result};
 use control::config::{Gateway as Declared, GatewayCopyIn, Plan};
-use egress::fix::{CompIds, Version};
-use egress::ouch::Dialect;
-use egress::reconcile::{CopyInSetup, CopyPlace, CopySource};
+use egress::fix::{self, CompIds, CopyPlace, Version};
+use egress::ouch;
+use egress::reconcile::CopyInSetup;
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 use types::Nanos;
 
-/// What they are taken with; none where none come in.
-pub(super) fn setup(
+/// What they are taken with, and who sends them; none where none come in.
+pub(super) fn setup<S>(
     plan: &Plan,
     declared: &Declared,
     store_dir: PathBuf,
-    source: impl FnOnce(&GatewayCopyIn) -> Result<CopySource>,
-) -> Result<Option<CopyInSetup>> {
+    source: impl FnOnce(&GatewayCopyIn) -> Result<S>,
+) -> Result<Option<(CopyInSetup, S)>> {
     let Some(copy) = &declared.copy_in else { return Ok(None) };
-    Ok(Some(CopyInSetup {
+    let setup = CopyInSetup {
         gateway: declared.name.clone(),
         client: declared.client.clone(),
         socket: plan.instance.socket.clone(),
         grace: Nanos(u64::from(copy.grace_ms) * Nanos::MILLI.0),
         store_dir,
-        source: source(copy)?,
-    }))
+    };
+    Ok(Some((setup, source(copy)?)))
 }
 
 /// Execution reports.
-pub(super) fn over_fix(version: Version) -> impl FnOnce(&GatewayCopyIn) -> Result<CopySource> {
+pub(super) fn over_fix(version: Version) -> impl FnOnce(&GatewayCopyIn) -> Result<fix::CopySource> {
     move |copy| {
         let place = match (copy.listen, copy.connect) {
             (Some(listen), _) => CopyPlace::Listen(listen),
@@ -39,20 +39,17 @@ pub(super) fn over_fix(version: Version) -> impl FnOnce(&GatewayCopyIn) -> Resul
         };
         let ids = CompIds { ours: copy.gateway_to_sender.clone(), theirs: copy.sender.clone() };
         let (heartbeat_s, accounts) = (copy.heartbeat_s, copy.accounts.clone());
-        Ok(CopySource::Fix { version, place, ids, heartbeat_s, accounts })
+        Ok(fix::CopySource { version, place, ids, heartbeat_s, accounts })
     }
 }
 
 /// The messages of the session's stream.
-pub(super) fn over_soup(dialect: Dialect) -> impl FnOnce(&GatewayCopyIn) -> Result<CopySource> {
-    move |copy| {
-        Ok(CopySource::Soup {
-            dialect,
-            connect: copy.connect.context("no `connect`")?,
-            username: copy.username.clone(),
-            password: password(&copy.password_file)?,
-        })
-    }
+pub(super) fn over_soup(copy: &GatewayCopyIn) -> Result<ouch::CopySource> {
+    Ok(ouch::CopySource {
+        connect: copy.connect.context("no `connect`")?,
+        username: copy.username.clone(),
+        password: password(&copy.password_file)?,
+    })
 }
 
 /// Says where they come from, and tries it.

@@ -163,7 +163,7 @@ impl Setup {
         let (store_dir, owner) = (store_dir(plan, declared), owner(plan, declared));
         let ouch = |dialect, owner, dir| {
             let network = Network { listen: declared.listen, venue: declared.venue, owner };
-            let copy_in = copies::setup(plan, declared, PathBuf::clone(&dir), copies::over_soup(dialect))?;
+            let copy_in = copies::setup(plan, declared, PathBuf::clone(&dir), copies::over_soup)?;
             let setup = ouch::setup(declared, dialect, dir)?;
             anyhow::Ok(Self::Ouch(egress::ouch::Setup { copy_in, ..setup }, network))
         };

@@ -4,9 +4,8 @@ use crate::fix::dictionary::Version;
 use crate::fix::gateway::copied;
 use crate::fix::link::Link;
 use crate::fix::message::Message;
-use crate::fix::serve::SENDING_TIME_TOLERANCE;
 use crate::fix::session::{Close, Config, Core, Role, SendError, Session, State};
-use crate::fix::setup::CompIds;
+use crate::fix::setup::{CompIds, SENDING_TIME_TOLERANCE};
 use crate::fix::store::{Cause, Store};
 use crate::fix::tags;
 use crate::reconcile::words::Copied;
@@ -16,11 +15,11 @@ use std::path::Path;
 use types::UnixNanos;
 
 /// Takes what one report says, with its Account (1). Where that fails, it was not taken and comes again.
-pub(crate) type Take<'a> = &'a mut dyn FnMut(&[u8], Vec<Copied>) -> io::Result<()>;
+pub(super) type Take<'a> = &'a mut dyn FnMut(&[u8], Vec<Copied>) -> io::Result<()>;
 
 /// The session, over one connection after the other.
 #[derive(Debug)]
-pub(crate) struct FixCopies {
+pub(super) struct FixCopies {
     session: Session,
     link: Link,
     version: Version,

@@ -1,6 +1,7 @@
 #![doc = include_str!("README.md")]
 
-pub(crate) mod copy_in;
+mod copies;
+mod copy_in;
 mod copying;
 mod dictionary;
 pub mod frame;
@@ -19,9 +20,8 @@ pub mod write;
 
 pub use dictionary::Version;
 pub use gateway::AlertTags;
-pub(crate) use gateway::booked_as;
 pub use serve::Gateway;
-pub use setup::{CompIds, CopySetup, GatewayError, OwnCancels, Setup};
+pub use setup::{CompIds, CopyPlace, CopySetup, CopySource, GatewayError, OwnCancels, Setup};
 
 #[cfg(test)]
 mod tests;

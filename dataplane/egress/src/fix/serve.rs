@@ -1,11 +1,12 @@
 //! The gateway: two sockets, two sessions and the gate, a turn at a time on one thread.
 
 use crate::connect::Connector;
+use crate::fix::copies::FixLink;
 use crate::fix::copying::Copying;
 use crate::fix::gateway::{DropCopy, Gatekeeper, Relay};
 use crate::fix::link::Link;
 use crate::fix::session::{Close, Config, Role, State};
-use crate::fix::setup::{CompIds, GatewayError, OwnCancels, Setup};
+use crate::fix::setup::{CompIds, GatewayError, OwnCancels, SENDING_TIME_TOLERANCE, Setup};
 use crate::log::make_folder;
 use crate::orders::OrderPort;
 use std::io;
@@ -20,9 +21,6 @@ const GRACE: Nanos = Nanos(2_000_000_000);
 
 /// How long the same line is not said again.
 const SAY_AGAIN: Nanos = Nanos(10_000_000_000);
-
-/// How far SendingTime (52) may be from the gateway's clock.
-pub(super) const SENDING_TIME_TOLERANCE: Nanos = Nanos(120_000_000_000);
 
 /// A gateway.
 #[derive(Debug)]
@@ -68,8 +66,9 @@ impl Gateway {
             serving.copying =
                 Some(Copying::new(copy, listener).map_err(failed("listening for the drop copy".to_owned()))?);
         }
-        let copy_in = setup.copy_in.as_ref();
-        serving.relay.desk.tap = copy_in.map(crate::reconcile::start).transpose()?;
+        if let Some((copies, source)) = &setup.copy_in {
+            serving.relay.desk.tap = Some(crate::reconcile::start(copies, FixLink::open(copies, source))?);
+        }
         Ok(Self(serving))
     }
 

@@ -8,6 +8,10 @@ use crate::reconcile::{CopyError, CopyInSetup};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use types::Nanos;
+
+/// How far SendingTime (52) may be from the gateway's clock.
+pub(super) const SENDING_TIME_TOLERANCE: Nanos = Nanos(120_000_000_000);
 
 /// Who speaks on a session: SenderCompID (49) of this side, and of the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +55,32 @@ pub struct Setup {
     pub store_dir: PathBuf,
     /// Who is told beside the firm.
     pub drop_copy: Option<CopySetup>,
-    /// Copies that come in.
-    pub copy_in: Option<CopyInSetup>,
+    /// Copies that come in, and who sends them.
+    pub copy_in: Option<(CopyInSetup, CopySource)>,
+}
+
+/// Who sends copies, as execution reports over a session of FIX.
+#[derive(Clone, Debug)]
+pub struct CopySource {
+    /// The version.
+    pub version: Version,
+    /// Which side connects.
+    pub place: CopyPlace,
+    /// Who speaks.
+    pub ids: CompIds,
+    /// HeartBtInt (108) where this side connects, in seconds.
+    pub heartbeat_s: u16,
+    /// Account (1) of the reports that are the gateway's; all where empty.
+    pub accounts: Vec<String>,
+}
+
+/// Which side of a session of FIX connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyPlace {
+    /// The sender does, to this address.
+    Listen(SocketAddr),
+    /// The gateway does.
+    Connect(SocketAddr),
 }
 
 /// A party that is told of every execution report that the firm gets.

@@ -2,6 +2,7 @@
 
 use super::book::{Book, Held};
 use super::clock::SteadyClock;
+use super::copies::{CopySource, SoupLink};
 use super::counters::{Count, Counters};
 use super::dialect::{Dialect, SessionKey};
 use super::names::{CURRENT, file_name, keep_name};
@@ -62,8 +63,8 @@ pub struct Setup {
     pub cancel_on_halt: bool,
     /// Where its streams are kept.
     pub store_dir: PathBuf,
-    /// Copies that come in.
-    pub copy_in: Option<CopyInSetup>,
+    /// Copies that come in, and who sends them.
+    pub copy_in: Option<(CopyInSetup, CopySource)>,
 }
 
 impl Setup {
@@ -178,7 +179,10 @@ impl Gateway {
         listener.set_nonblocking(true).map_err(at())?;
         let port = OrderPort::attach(owner)?;
         let mut gateway = Self::begin(setup, port, (Some(listener), Venue::new(Some(venue))))?;
-        gateway.tap = gateway.setup.copy_in.as_ref().map(crate::reconcile::start).transpose()?;
+        if let Some((copies, source)) = &gateway.setup.copy_in {
+            let link = SoupLink::open(copies, gateway.setup.dialect, source);
+            gateway.tap = Some(crate::reconcile::start(copies, link)?);
+        }
         Ok(gateway)
     }
 

@@ -7,6 +7,7 @@
 mod book;
 mod clock;
 mod copied;
+mod copies;
 mod counters;
 mod dialect;
 mod disk;
@@ -17,12 +18,13 @@ mod reasons;
 mod reports;
 mod sides;
 mod told;
+mod told_copies;
 mod v42;
 mod v50;
 mod venue;
 mod words;
 
-pub(crate) use copied::copied;
+pub use copies::CopySource;
 pub use counters::{Count, Counters};
 pub use dialect::Dialect;
 pub use gateway::{Gateway, GatewayError, Logins, Network, Setup};

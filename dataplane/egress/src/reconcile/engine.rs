@@ -1,11 +1,9 @@
 //! The thread that reconciles: takes copies and facts, compares them, and tells the order thread and the daemon.
 
-use super::fix::FixLink;
+use super::CopyInSetup;
 use super::ledger::{Break, Ledger, Outcome};
-use super::soup::SoupLink;
 use super::tap::{DOUBTS_MAX, Fact, Shared, Tap, pair};
 use super::words::Copied;
-use super::{CopyInSetup, CopySource};
 use control::client::Client;
 use control::protocol::{Command, Reconciliation};
 use control::stamp::Stamp;
@@ -42,7 +40,7 @@ pub struct CopyError {
 }
 
 /// Where copies come from.
-pub(super) trait Link: Send {
+pub(crate) trait Link: Send {
     /// Takes what has come of copies of the gate's session `session`: each is kept when it is added to `out`. Whether anything came.
     fn turn(&mut self, session: u64, now: UnixNanos, out: &mut Vec<Copied>) -> bool;
     /// Whether copies come now.
@@ -55,19 +53,16 @@ pub(super) trait Link: Send {
     fn take_said(&mut self) -> Vec<String>;
 }
 
-/// Begins to take copies, on a thread of its own.
+/// Begins to take copies that come over `link`, on a thread of its own.
 ///
 /// # Errors
 /// [`CopyError`].
-pub(crate) fn start(setup: &CopyInSetup) -> Result<Tap, CopyError> {
+pub(crate) fn start(setup: &CopyInSetup, link: io::Result<impl Link + 'static>) -> Result<Tap, CopyError> {
     let failed = |what: &str| {
         let what = format!("copies that come in: {what}");
         move |source| CopyError { what, source }
     };
-    let link: Box<dyn Link> = match &setup.source {
-        CopySource::Fix { .. } => Box::new(FixLink::open(setup).map_err(failed("the session"))?),
-        CopySource::Soup { .. } => Box::new(SoupLink::open(setup).map_err(failed("the stream"))?),
-    };
+    let link = Box::new(link.map_err(failed("where they come from"))?);
     let (mut tap, (facts, doubts, shared)) = pair(DOUBTS_MAX);
     shared.wants_whole.store(true, Ordering::Relaxed);
     let engine = Engine::new(setup.clone(), link, facts, doubts, shared);

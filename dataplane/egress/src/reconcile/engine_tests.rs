@@ -1,7 +1,5 @@
 use super::super::words::{Execution, Label, Order, Terms};
-use super::super::{CopyPlace, CopySource};
 use super::*;
-use crate::fix::{CompIds, Version};
 use crate::reconcile::tap::{FACTS_MAX, Whole};
 use std::path::Path;
 use types::{Px, Side, Symbol};
@@ -38,16 +36,12 @@ impl Link for Script {
 }
 
 fn setup(dir: &Path) -> CopyInSetup {
-    let ids = CompIds { ours: "US".to_owned(), theirs: "VENUE".to_owned() };
-    let place = CopyPlace::Listen("127.0.0.1:0".parse().unwrap());
-    let (version, heartbeat_s, accounts) = (Version::Fix44, 30, Vec::new());
     CopyInSetup {
         gateway: "g".parse().unwrap(),
         client: "c".parse().unwrap(),
         socket: dir.join("none.sock"),
         grace: Nanos(1_000),
         store_dir: dir.to_owned(),
-        source: CopySource::Fix { version, place, ids, heartbeat_s, accounts },
     }
 }
 

@@ -19,7 +19,7 @@ const COPIED_BYTES: usize = 64;
 
 /// The file.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     log: Log,
     next: u64,
 }
@@ -30,7 +30,7 @@ impl Kept {
     ///
     /// # Errors
     /// The system's, and damage.
-    pub(super) fn open(dir: &Path, name: &str, session: u64, out: &mut Vec<Copied>) -> io::Result<Self> {
+    pub(crate) fn open(dir: &Path, name: &str, session: u64, out: &mut Vec<Copied>) -> io::Result<Self> {
         make_folder(dir)?;
         let (mut next, mut compared, mut copies) = (1, Vec::new(), Vec::new());
         let log = Log::open(&dir.join(name), BYTES_MAX, |head, _, bytes| {
@@ -50,7 +50,7 @@ impl Kept {
     }
 
     /// The number of the message that is to come next, from 1.
-    pub(super) const fn next(&self) -> u64 {
+    pub(crate) const fn next(&self) -> u64 {
         self.next
     }
 
@@ -58,7 +58,7 @@ impl Kept {
     ///
     /// # Errors
     /// The system's; it is not kept.
-    pub(super) fn keep(&mut self, number: u64, session: u64, said: &[Copied]) -> io::Result<()> {
+    pub(crate) fn keep(&mut self, number: u64, session: u64, said: &[Copied]) -> io::Result<()> {
         let bytes: Vec<u8> = said.iter().flat_map(pack).collect();
         self.log.append(Head { kind: COPY, number, id: session, cause: 0 }, &bytes)?;
         self.next = self.next.max(number.saturating_add(1));
@@ -69,7 +69,7 @@ impl Kept {
     ///
     /// # Errors
     /// The system's: after a restart it is compared again.
-    pub(super) fn compared(&mut self, key: u64) -> io::Result<()> {
+    pub(crate) fn compared(&mut self, key: u64) -> io::Result<()> {
         self.log.append_or_hold(Head { kind: COMPARED, number: key, ..Head::default() }, &[]).map(drop)
     }
 }

@@ -5,24 +5,19 @@
 //! person has set the position, and the daemon is told what each side says.
 
 mod engine;
-mod fix;
-mod kept;
+pub(crate) mod kept;
 mod ledger;
-mod soup;
 pub(crate) mod tap;
 pub(crate) mod words;
 
 pub use self::engine::CopyError;
-pub(crate) use self::engine::start;
+pub(crate) use self::engine::{Link, start};
 
-use crate::fix::{CompIds, Version};
-use crate::ouch::Dialect;
 use control::names::Name;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use types::Nanos;
 
-/// Copies that a gateway takes.
+/// Copies that a gateway takes, whoever sends them.
 #[derive(Clone, Debug)]
 pub struct CopyInSetup {
     /// The gateway's name, under which the daemon is told.
@@ -35,44 +30,4 @@ pub struct CopyInSetup {
     pub grace: Nanos,
     /// Where what was copied is kept.
     pub store_dir: PathBuf,
-    /// Who sends them.
-    pub source: CopySource,
-}
-
-/// Who sends copies, and how.
-#[derive(Clone, Debug)]
-pub enum CopySource {
-    /// Execution reports over a session of FIX.
-    Fix {
-        /// The version.
-        version: Version,
-        /// Which side connects.
-        place: CopyPlace,
-        /// Who speaks.
-        ids: CompIds,
-        /// HeartBtInt (108) where this side connects, in seconds.
-        heartbeat_s: u16,
-        /// Account (1) of the reports that are the gateway's; all where empty.
-        accounts: Vec<String>,
-    },
-    /// The messages of another session's stream, over a login of SoupBinTCP that sends nothing.
-    Soup {
-        /// The version of OUCH.
-        dialect: Dialect,
-        /// The venue's port for copies.
-        connect: SocketAddr,
-        /// User name.
-        username: String,
-        /// Password.
-        password: String,
-    },
-}
-
-/// Which side of a session of FIX connects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CopyPlace {
-    /// The sender does, to this address.
-    Listen(SocketAddr),
-    /// The gateway does.
-    Connect(SocketAddr),
 }

@@ -1,5 +1,6 @@
 //! What both sides say of orders and executions, in words that every protocol has.
 
+use gate::Booked;
 use std::fmt;
 use types::{Px, Side, Symbol};
 
@@ -140,4 +141,11 @@ pub(crate) enum Copied {
     Order(Order),
     /// It traded, or was taken back.
     Executed(Execution),
+}
+
+/// An execution that the gate remembers, and its taking back.
+pub(crate) fn booked_as(number: u64, booked: Booked) -> impl Iterator<Item = Execution> {
+    let Booked { px, order, qty, left } = booked;
+    let trade = Execution { number, order, side: None, qty, px, is_bust: false, label: Label::default() };
+    [Some(trade), (left < qty).then_some(trade.busted())].into_iter().flatten()
 }

@@ -8,8 +8,8 @@ use crate::fix::dictionary::Version;
 use crate::fix::message::Message;
 use crate::orders::Wanted;
 use crate::reconcile::tap::Whole;
-use crate::reconcile::words::{Copied, Execution, Label, Order, Terms};
-use gate::{Booked, OrderEvent};
+use crate::reconcile::words::{Copied, Execution, Label, Order, Terms, booked_as};
+use gate::OrderEvent;
 use types::{FNV_BASIS, Px, Side, UnixNanos, fnv1a};
 
 /// The number of an order by its client order id.
@@ -129,11 +129,4 @@ fn executed(id: u64, report: &Report<'_>, exec_id: &[u8]) -> Execution {
         is_bust: false,
         label: Label::of(exec_id),
     }
-}
-
-/// An execution that the gate remembers, and its taking back.
-pub(crate) fn booked_as(number: u64, booked: Booked) -> impl Iterator<Item = Execution> {
-    let Booked { px, order, qty, left } = booked;
-    let trade = Execution { number, order, side: None, qty, px, is_bust: false, label: Label::default() };
-    [Some(trade), (left < qty).then_some(trade.busted())].into_iter().flatten()
 }

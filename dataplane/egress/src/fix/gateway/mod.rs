@@ -13,7 +13,7 @@ mod sweep;
 mod sweeps;
 
 pub use self::answers::AlertTags;
-pub(crate) use self::copied::{booked_as, copied};
+pub(crate) use self::copied::copied;
 pub(crate) use self::desk::{Desk, Gatekeeper, Judgement};
 pub(crate) use self::drop_copy::DropCopy;
 

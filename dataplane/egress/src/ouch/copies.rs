@@ -1,15 +1,16 @@
 //! Copies over SoupBinTCP: a login that reads the stream of another session, from the message after the last that was kept.
 
-use super::engine::Link;
-use super::kept::Kept;
-use super::words::Copied;
-use super::{CopyInSetup, CopySource};
+use super::copied::copied;
+use super::dialect::Dialect;
 use crate::connect::Connector;
 use crate::log::write_file;
-use crate::ouch::{Dialect, copied};
+use crate::reconcile::kept::Kept;
+use crate::reconcile::words::Copied;
+use crate::reconcile::{CopyInSetup, Link};
 use crate::socket::End;
 use crate::soup::{ClientEvent, ClientSession, Login};
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use types::UnixNanos;
 use wire::soupbin::HEADER_LEN;
@@ -19,6 +20,17 @@ const PACKETS_A_TURN: usize = 256;
 
 /// The file that names the session whose stream was read last.
 const CURRENT: &str = "copy-session";
+
+/// Who sends copies: the messages of another session's stream, over a login of SoupBinTCP that sends nothing.
+#[derive(Clone, Debug)]
+pub struct CopySource {
+    /// The venue's port for copies.
+    pub connect: SocketAddr,
+    /// User name.
+    pub username: String,
+    /// Password.
+    pub password: String,
+}
 
 /// A login at the port for copies.
 #[derive(Debug)]
@@ -42,17 +54,15 @@ impl SoupLink {
     ///
     /// # Errors
     /// The system's.
-    pub(super) fn open(setup: &CopyInSetup) -> io::Result<Self> {
-        let CopySource::Soup { dialect, connect, username, password } = &setup.source else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
+    pub(super) fn open(setup: &CopyInSetup, dialect: Dialect, source: &CopySource) -> io::Result<Self> {
+        let CopySource { connect, username, password } = source;
         let name = match std::fs::read(setup.store_dir.join(CURRENT)) {
             Ok(name) => <[u8; 10]>::try_from(&name[..]).ok(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
         Ok(Self {
-            dialect: *dialect,
+            dialect,
             username: username.clone(),
             password: password.clone(),
             dir: setup.store_dir.clone(),

@@ -1,12 +1,12 @@
 //! Copies over FIX: execution reports of a session that this side only listens to.
 
-use super::engine::Link;
-use super::kept::Kept;
-use super::words::Copied;
-use super::{CopyInSetup, CopyPlace, CopySource};
 use crate::connect::Connector;
 use crate::fix::copy_in::FixCopies;
+use crate::fix::setup::{CopyPlace, CopySource};
 use crate::log::make_folder;
+use crate::reconcile::kept::Kept;
+use crate::reconcile::words::Copied;
+use crate::reconcile::{CopyInSetup, Link};
 use std::io;
 use std::net::TcpListener;
 use types::UnixNanos;
@@ -36,10 +36,8 @@ impl FixLink {
     ///
     /// # Errors
     /// The system's.
-    pub(super) fn open(setup: &CopyInSetup) -> io::Result<Self> {
-        let CopySource::Fix { version, place, ids, heartbeat_s, accounts } = &setup.source else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
+    pub(super) fn open(setup: &CopyInSetup, source: &CopySource) -> io::Result<Self> {
+        let CopySource { version, place, ids, heartbeat_s, accounts } = source;
         make_folder(&setup.store_dir)?;
         let connects = matches!(place, CopyPlace::Connect(_));
         let copies = FixCopies::open(&setup.store_dir, *version, ids, *heartbeat_s, connects)?;
@@ -135,5 +133,5 @@ impl Link for FixLink {
 }
 
 #[cfg(test)]
-#[path = "fix_tests.rs"]
+#[path = "copies_tests.rs"]
 mod tests;

@@ -1,9 +1,9 @@
-use super::super::words::Execution;
 use super::*;
 use crate::fix::CompIds;
 use crate::fix::Version;
 use crate::fix::session::{Config, Core, Role, SendError, Session, State};
 use crate::fix::store::{Cause, Store};
+use crate::reconcile::words::Execution;
 use crate::socket::End;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -106,15 +106,15 @@ fn reports_are_copied_once_whoever_is_killed_and_whatever_is_sent_again() {
         socket: dir.path().join("none.sock"),
         grace: Nanos(1_000),
         store_dir: dir.path().to_owned(),
-        source: CopySource::Fix {
-            version: Version::Fix44,
-            place: CopyPlace::Listen(free),
-            ids: CompIds { ours: "US".to_owned(), theirs: "EXCH".to_owned() },
-            heartbeat_s: 30,
-            accounts: vec!["ACME".to_owned()],
-        },
     };
-    let mut link = FixLink::open(&setup).unwrap();
+    let source = CopySource {
+        version: Version::Fix44,
+        place: CopyPlace::Listen(free),
+        ids: CompIds { ours: "US".to_owned(), theirs: "EXCH".to_owned() },
+        heartbeat_s: 30,
+        accounts: vec!["ACME".to_owned()],
+    };
+    let mut link = FixLink::open(&setup, &source).unwrap();
     let mut sender = Sender::new(dir.path(), free);
     sender.connect();
     assert_eq!(labels(&carry(&mut link, &mut sender, 1)), ["begin true"]);
@@ -141,7 +141,7 @@ fn reports_are_copied_once_whoever_is_killed_and_whatever_is_sent_again() {
     sender.report(
         "37=V|11=a|17=b1|19=e1|150=H|39=0|55=AAPL|54=1|38=100|151=60|14=0|6=0|60=20261201-10:00:01|1=ACME",
     );
-    let mut link = FixLink::open(&setup).unwrap();
+    let mut link = FixLink::open(&setup, &source).unwrap();
     sender.connect();
     let got = carry(&mut link, &mut sender, 6);
     let settled = format!("settled {}", execution.number);
