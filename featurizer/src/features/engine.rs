@@ -316,7 +316,7 @@ impl Engine {
             }
             let usual = &mut self.usual[i];
             if let Some(book) = book {
-                usual.see_book(grid, book.bbo(), mark.depth);
+                usual.see_book(grid, formula::spread_bps(book.bbo()), mark.depth);
             }
             usual.see_orders(grid, self.windows.sums(i).orders);
             usual.see_mid(grid, mark.mid, log_return);

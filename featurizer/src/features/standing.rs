@@ -1,9 +1,7 @@
 //! Where one instrument stands against what is usual of it: spread, depth, order messages, and the way of its mid.
 
-use super::formula;
 use super::travel::Travel;
 use super::usual::Level;
-use crate::view::Bbo;
 
 /// Spans of the moves, in seconds.
 const MOVES_S: [u64; 2] = [10, 120];
@@ -29,10 +27,10 @@ pub(crate) struct Standing {
 }
 
 impl Usual {
-    /// The quotes and depths of a book that was touched, at the grid step `grid`.
+    /// Spread, where there is one, and depths of a book that was touched, at the grid step `grid`.
     #[expect(clippy::cast_precision_loss, reason = "statistics; exact values stay integers")]
-    pub(crate) fn see_book(&mut self, grid: u64, bbo: &Bbo, depth: [u64; 2]) {
-        self.spread.set(grid, formula::spread_bps(bbo));
+    pub(crate) fn see_book(&mut self, grid: u64, spread_bps: Option<f64>, depth: [u64; 2]) {
+        self.spread.set(grid, spread_bps);
         self.depth.set(grid, Some((depth[0].min(depth[1]) + 1) as f64));
     }
 

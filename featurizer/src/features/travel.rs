@@ -98,7 +98,7 @@ mod tests {
         assert!((square - wanted).abs() < 1e-9, "{square} for {wanted}");
         travel.step(2_300, 1_001_000, Some(1e-3));
         let usual = (100.0 * travel.square.value().unwrap() + 4.0).sqrt();
-        let found = travel.in_usual(2_305, 10, Some(2.0)).unwrap();
+        let found = travel.in_usual(2_300, 10, Some(2.0)).unwrap();
         assert!((found - 10.0 / usual).abs() < 1e-12, "{found}");
         assert_eq!(travel.in_usual(2_305, 120, Some(2.0)).map(f64::signum), Some(1.0));
         assert_eq!(travel.in_usual(2_409, 10, Some(2.0)), Some(0.0), "it has not moved since");
