@@ -31,7 +31,7 @@ struct History {
     changes: Vec<(u64, [Vec<BookLevel>; 2])>,
     /// Grid number, mid if the quotes gave one, depth of both sides from their own best.
     points: Vec<(u64, Option<i64>, [u64; 2])>,
-    /// Grid number, spread if there was one, thinner depth and order messages of ten seconds, each and one more.
+    /// Grid number, spread if there was one, thinner depth and one more, order messages of ten seconds per trade, one more of both.
     seen: Vec<(u64, [Option<f64>; 3])>,
     first_step: Option<u64>,
     last_quote: u64,
@@ -123,9 +123,10 @@ impl History {
             levels.first().map_or(0, |best| depth_from(&levels, side, best.px))
         });
         self.points.push((grid, mid, depth));
-        let orders = self.messages.iter().rev().take_while(|m| m.0 + 100 > grid).filter(|m| m.1).count() + 1;
+        let recent = || self.messages.iter().rev().take_while(|m| m.0 + 100 > grid);
+        let [orders, trades] = [true, false].map(|is_order| recent().filter(|m| m.1 == is_order).count() + 1);
         let depth = Some((depth[0].min(depth[1]) + 1) as f64);
-        self.seen.push((grid, [formula::spread_bps(&quote), depth, Some(orders as f64)]));
+        self.seen.push((grid, [formula::spread_bps(&quote), depth, Some(orders as f64 / trades as f64)]));
     }
 
     /// Returns of the grid steps in `(grid - window, grid]` that have a mid at both ends.
@@ -646,7 +647,7 @@ fn what_is_usual_is_as_it_is_defined() {
             histories.iter_mut().for_each(|history| history.close(grid));
             grid += 1;
         }
-        for vector in sent.drain(..).filter(|v| v.ts.0 / GRID % 211 == 0) {
+        for vector in sent.drain(..).filter(|v| (v.ts.0 / GRID).is_multiple_of(211)) {
             let wanted = histories[vector.instrument.index()].standing(vector.ts.0 / GRID);
             for (at, wanted) in wanted.into_iter().enumerate() {
                 let (bit, found) = (vector.valid >> (first + at) & 1 == 1, vector.values[first + at]);

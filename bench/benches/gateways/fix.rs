@@ -133,6 +133,7 @@ impl Speech for Fix {
             user_tags: Vec::new(),
             store_dir: dir.to_owned(),
             drop_copy: None,
+            copy_in: None,
         };
         let mut gateway = Gateway::open(&setup, now()).expect("a gateway");
         Box::new(move |now| gateway.turn(now))

@@ -131,6 +131,7 @@ impl Speech for Ouch {
             cancel_on_disconnect: false,
             cancel_on_halt: true,
             store_dir: dir.to_owned(),
+            copy_in: None,
         };
         let mut gateway = Gateway::open(setup, Network { listen, venue, owner }).expect("a gateway");
         Box::new(move |now| gateway.turn(now))

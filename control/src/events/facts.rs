@@ -655,7 +655,7 @@ mod tests {
         assert!(facts.look(&with(10, &unheard)).is_empty());
         let down = row(EventKind::ReconciliationDown, Severity::Critical, "gateway:gw");
         let never = facts.look(&with(11, &unheard));
-        assert_eq!(said(never.clone()), [down.clone()]);
+        assert_eq!(said(never.clone()), std::slice::from_ref(&down));
         assert!(never[0].clone().numbered(1).text.ends_with("has not said anything since the start"));
         let up = |s: u64, breaks: u64| Reconciliation {
             up: true,
@@ -665,7 +665,7 @@ mod tests {
             ..unheard.clone()
         };
         let over = row(EventKind::ReconciliationDown, Severity::Notice, "gateway:gw");
-        assert_eq!(said(facts.look(&with(12, &up(12, 0)))), [over.clone()]);
+        assert_eq!(said(facts.look(&with(12, &up(12, 0)))), std::slice::from_ref(&over));
         let broken = facts.look(&with(13, &up(13, 2)));
         assert_eq!(
             said(broken.clone()),
@@ -681,7 +681,7 @@ mod tests {
         // Copies that end, and a gateway that does, are told after the same time.
         let away = |s: u64| Reconciliation { up: false, since: at(18), ..up(s, 1) };
         assert!(facts.look(&with(28, &away(28))).is_empty());
-        assert_eq!(said(facts.look(&with(29, &away(29)))), [down.clone()]);
+        assert_eq!(said(facts.look(&with(29, &away(29)))), std::slice::from_ref(&down));
         assert_eq!(said(facts.look(&with(30, &up(30, 1)))), [over]);
         assert!(facts.look(&with(40, &up(30, 1))).is_empty());
         assert_eq!(said(facts.look(&with(41, &up(30, 1)))), [down]);

@@ -318,7 +318,8 @@ impl Engine {
             if let Some(book) = book {
                 usual.see_book(grid, formula::spread_bps(book.bbo()), mark.depth);
             }
-            usual.see_orders(grid, self.windows.sums(i).orders);
+            let sums = self.windows.sums(i);
+            usual.see_orders(grid, sums.orders, sums.trades);
             usual.see_mid(grid, mark.mid, log_return);
         }
         mark.sampled = grid;

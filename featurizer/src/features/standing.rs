@@ -1,4 +1,4 @@
-//! Where one instrument stands against what is usual of it: spread, depth, order messages, and the way of its mid.
+//! Where one instrument stands against what is usual of it: spread, depth, order messages per trade, and the way of its mid.
 
 use super::travel::Travel;
 use super::usual::Level;
@@ -12,7 +12,8 @@ pub(crate) struct Usual {
     spread: Level,
     /// Of the side that holds less within five ticks of its best, and one more, so that nothing is no special case.
     depth: Level,
-    /// Order messages of the last ten seconds, and one more.
+    /// Order messages of the last ten seconds for each trade, one more of both: a busy market, as at its opening, has more of
+    /// either, a flood of quotes has no trades to show.
     orders: Level,
     travel: Travel,
 }
@@ -34,10 +35,10 @@ impl Usual {
         self.depth.set(grid, Some((depth[0].min(depth[1]) + 1) as f64));
     }
 
-    /// The order messages of the last ten seconds.
+    /// The order messages and trades of the last ten seconds.
     #[expect(clippy::cast_precision_loss, reason = "statistics; exact values stay integers")]
-    pub(crate) fn see_orders(&mut self, grid: u64, orders: u64) {
-        self.orders.set(grid, Some((orders + 1) as f64));
+    pub(crate) fn see_orders(&mut self, grid: u64, orders: u64, trades: u64) {
+        self.orders.set(grid, Some((orders + 1) as f64 / (trades + 1) as f64));
     }
 
     /// The mid, where there is one.

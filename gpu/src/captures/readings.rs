@@ -20,7 +20,7 @@ const READ: [FeatureId; 7] = [
     FeatureId::BuyingCampaign,
     FeatureId::SpreadInUsual,
     FeatureId::DepthInUsual,
-    FeatureId::OrdersInUsual,
+    FeatureId::OrdersPerTrade,
     FeatureId::Move10S,
     FeatureId::Move2M,
 ];

@@ -760,7 +760,7 @@ fn selling(grid: u64, selling: f64) -> FeatureVector {
     vector.set(FeatureId::SellingCampaign, selling);
     vector.set(FeatureId::BuyingCampaign, 0.0);
     vector.set(FeatureId::SellingCampaignRun, 11.0);
-    for usual in [FeatureId::SpreadInUsual, FeatureId::DepthInUsual, FeatureId::OrdersInUsual] {
+    for usual in [FeatureId::SpreadInUsual, FeatureId::DepthInUsual, FeatureId::OrdersPerTrade] {
         vector.set(usual, 1.0);
     }
     vector.set(FeatureId::Move10S, 0.0);
