@@ -36,4 +36,4 @@ mod state;
 mod suggest;
 
 pub use controller::Controller;
-pub use state::{KnownClients, SealError, StateDirError, TierBook};
+pub use state::{KnownClients, QuotaFile, SealError, StateDirError, TierBook};

@@ -1,4 +1,4 @@
-//! What outlives the process: latches, officers' limits, tiers, proposals and which clients have books, each in a sealed file of the
+//! What outlives the process: latches, officers' limits, tiers, proposals, quotas and which clients have books, each in a sealed file of the
 //! state directory.
 
 mod clients;
@@ -6,6 +6,7 @@ mod dir;
 mod latch;
 mod limits;
 mod proposals;
+mod quotas;
 mod reconcile;
 mod reconcile_limits;
 mod reconcile_tiers;
@@ -18,6 +19,7 @@ pub use dir::StateDirError;
 pub(crate) use latch::{Cause, Entry, Found, LatchFile, Latches, Unwritten};
 pub(crate) use limits::{LimitBook, LimitsInForce, SetBy};
 pub(crate) use proposals::{OF_ONE_MAX, PROPOSALS_MAX, Proposal, ProposalBook};
+pub use quotas::QuotaFile;
 pub(crate) use reconcile::{Comparison, NOT_LASTING, Standing, reconcile};
 pub(crate) use reconcile_limits::{StandingLimits, reconcile_limits};
 pub(crate) use reconcile_tiers::StandingTiers;

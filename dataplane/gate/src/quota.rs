@@ -211,9 +211,14 @@ impl GroupConfig {
     /// Its limits in the order of its quotas.
     #[must_use]
     pub const fn divisible(&self) -> [u64; QUOTA_LIMITS] {
-        let ExposureLimits { gross_micros, net_micros, instrument_micros, credit_micros } = self.limits;
-        [gross_micros, net_micros, instrument_micros, credit_micros, self.loss_micros]
+        in_order(self.limits, self.loss_micros)
     }
+}
+
+/// Limits in the order of their quotas.
+const fn in_order(limits: ExposureLimits, loss_micros: u64) -> [u64; QUOTA_LIMITS] {
+    let ExposureLimits { gross_micros, net_micros, instrument_micros, credit_micros } = limits;
+    [gross_micros, net_micros, instrument_micros, credit_micros, loss_micros]
 }
 
 /// What holds of `words` where the equal parts are `parts`.
@@ -299,13 +304,7 @@ fn used(level: &Level, sums: &Sums, (required, largest): (&Required, i128)) -> [
         (known && !required.is_unknown(), required.amount()),
         (sums.unknown == 0, sized(sums.profit.clipped().saturating_neg())),
     ];
-    let limits = [
-        level.limits.gross_micros,
-        level.limits.net_micros,
-        level.limits.instrument_micros,
-        level.limits.credit_micros,
-        level.loss_micros,
-    ];
+    let limits = in_order(level.limits, level.loss_micros);
     core::array::from_fn(|limit| {
         let (known, amount) = all[limit];
         if limits[limit] == u64::MAX {

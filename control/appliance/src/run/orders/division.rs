@@ -60,6 +60,13 @@ impl Division {
         part.held.max(part.used.unwrap_or_else(|| self.equal()))
     }
 
+    /// How a client stands, and what it uses.
+    pub(super) fn note(&mut self, at: usize, standing: Standing, used: Option<u64>) {
+        if let Some(part) = self.parts.get_mut(at) {
+            (part.standing, part.used) = (standing, used);
+        }
+    }
+
     /// What is left of the limit.
     pub(super) fn free(&self) -> u64 {
         let taken = self.parts.iter().fold(0_u64, |sum, part| sum.saturating_add(self.taken(part)));

@@ -157,11 +157,8 @@ impl Orders {
         known
             .remember(processes.keys().chain(unreadable.keys()))
             .context("which clients have books cannot be written")?;
-        let may_run = |(name, process): (&Name, &Process)| {
-            (!matches!(process.ring.grant(), Ok(Some(_)))).then(|| name.clone())
-        };
-        let runs: BTreeSet<Name> =
-            processes.iter().filter_map(may_run).chain(unreadable.keys().cloned()).collect();
+        let running = processes.iter().filter(|(_, process)| process.may_run()).map(|(name, _)| name);
+        let runs: BTreeSet<Name> = running.chain(unreadable.keys()).cloned().collect();
         let (quotas, odd) = Quotas::new(plan, shared.quotas, journal_dir(plan).join("quotas"), &runs);
         said.extend(odd);
         let prices = quotas.is_some().then(|| prices_of(plan, &shared)).transpose()?;

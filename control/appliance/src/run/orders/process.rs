@@ -345,15 +345,18 @@ impl Process {
         self.lifeline.as_ref().map(|lifeline| lifeline.seat)
     }
 
+    /// Whether somebody has its ring, or nobody knows.
+    pub(super) fn may_run(&self) -> bool {
+        !matches!(self.ring.grant(), Ok(Some(_)))
+    }
+
     /// How it stands to its quotas. What it left open keeps them as they were.
     pub(super) fn standing(&self) -> Standing {
         if self.seat().is_some() {
             return Standing::Attached;
         }
-        // Somebody has its ring, or nobody knows.
-        let runs = !matches!(self.ring.grant(), Ok(Some(_)));
         let waits = self.broken || self.failing.is_some() || self.ring.waiting().map_or(true, |n| n > 0);
-        if runs || waits || self.mirror.open_order_count() > 0 || self.mirror.in_doubt() {
+        if self.may_run() || waits || self.mirror.open_order_count() > 0 || self.mirror.in_doubt() {
             Standing::Fixed
         } else {
             Standing::Away

@@ -9,13 +9,11 @@ use crate::line::levels::{clients_of, groups_of};
 use control::backend::QuotaView;
 use control::config::Plan;
 use control::names::{Name, Scope};
+use control::{QuotaFile, SealError};
 use gate::{QUOTA_LIMITS, QuotaRow, QuotaWriter, Quotas as Rows, UNDIVIDED};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use types::{Nanos, UnixNanos};
 
 /// Periods for which words hold without being renewed.
@@ -47,28 +45,6 @@ struct Divided {
 struct Kept(BTreeMap<Name, BTreeMap<String, [u64; QUOTA_LIMITS]>>);
 
 impl Kept {
-    /// As it was written; none where it is not there, or is not what was written.
-    fn read(path: &Path) -> io::Result<Option<Self>> {
-        let text = match fs::read_to_string(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read?,
-        };
-        let (sum, json) = text.split_once('\n').unwrap_or_default();
-        let whole = blake3::hash(json.as_bytes()).to_hex().as_str() == sum;
-        let kept = whole.then(|| serde_json::from_str(json).ok()).flatten();
-        kept.map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is damaged"))
-    }
-
-    fn write(&self, path: &Path) -> io::Result<()> {
-        let json = serde_json::to_string(self)?;
-        let begun = path.with_extension("new");
-        drop(fs::remove_file(&begun));
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&begun)?;
-        write!(file, "{}\n{json}", blake3::hash(json.as_bytes()).to_hex())?;
-        file.sync_data()?;
-        fs::rename(&begun, path)
-    }
-
     fn get(&self, client: &Name, scope: &Scope, limit: usize) -> Option<u64> {
         self.0.get(client)?.get(&scope.to_string())?.get(limit).copied()
     }
@@ -78,7 +54,7 @@ impl Kept {
 pub(super) struct Quotas {
     holders: BTreeMap<Name, Holder>,
     divided: BTreeMap<(Scope, usize), Divided>,
-    path: PathBuf,
+    file: QuotaFile,
     period: Nanos,
     due: UnixNanos,
     /// Who was told that nothing is left for it.
@@ -100,14 +76,15 @@ impl Quotas {
         if divided.is_empty() {
             return (None, None);
         }
-        let (kept, wrong) = match Kept::read(&path) {
+        let file = QuotaFile::at(path);
+        let (kept, wrong) = match file.read::<Kept>() {
             Ok(kept) => (kept.unwrap_or_default(), None),
-            Err(error) => (Kept::default(), Some(format!("{}: {error}", path.display()))),
+            Err(error) => (Kept::default(), Some(error.to_string())),
         };
         let mut quotas = Self {
             holders: holders(plan, rows, &divided),
             divided,
-            path,
+            file,
             period: Nanos(u64::from(plan.orders.quota_ms) * 1_000_000),
             due: UnixNanos(0),
             told: BTreeSet::new(),
@@ -127,7 +104,7 @@ impl Quotas {
         let unknown: Vec<_> =
             quotas.holders.keys().filter(|client| is_unknown(client)).map(Name::to_string).collect();
         let told = (!unknown.is_empty()).then(|| {
-            let why = wrong.unwrap_or_else(|| format!("{} does not say", quotas.path.display()));
+            let why = wrong.unwrap_or_else(|| format!("{} does not say", quotas.file.path().display()));
             format!(
                 "warning: what {} may hold of shared limits is not known ({why}): nobody else is given anything of them until that is known",
                 unknown.join(", ")
@@ -153,8 +130,9 @@ impl Quotas {
 
     /// How a client stands, and what it uses of each group.
     pub(super) fn note(&mut self, client: &Name, standing: Standing, used: impl Fn(&Scope) -> Used) {
-        for (scope, limit, part) in parts_of(&mut self.divided, client) {
-            (part.standing, part.used) = (standing, used(scope)[limit]);
+        let mut used = once_a_scope(used);
+        for (scope, limit, division, at) in divisions_of(&mut self.divided, client) {
+            division.note(at, standing, used(scope)[limit]);
         }
     }
 
@@ -172,10 +150,9 @@ impl Quotas {
 
     /// All that a client did by higher words was taken; none where nobody knows what that comes to.
     pub(super) fn seen(&mut self, client: &Name, used: impl Fn(&Scope) -> Used) {
-        for ((scope, limit), Divided { clients, division }) in &mut self.divided {
-            if let Some(at) = clients.iter().position(|of| of == client) {
-                division.seen(at, used(scope)[*limit]);
-            }
+        let mut used = once_a_scope(used);
+        for (scope, limit, division, at) in divisions_of(&mut self.divided, client) {
+            division.seen(at, used(scope)[limit]);
         }
     }
 
@@ -204,10 +181,9 @@ impl Quotas {
     fn told(&mut self, failed: Option<String>) -> Vec<String> {
         let mut said = Vec::new();
         if failed != self.failing {
-            let path = self.path.display();
             said.push(match &failed {
-                Some(why) => format!("warning: no quota is raised: {path}: {why}"),
-                None => format!("quotas are raised again: {path} is written"),
+                Some(why) => format!("warning: no quota is raised: {why}"),
+                None => format!("quotas are raised again: {} is written", self.file.path().display()),
             });
             self.failing = failed;
         }
@@ -229,15 +205,15 @@ impl Quotas {
     /// Writes the words of a client as they are to be.
     fn write(&mut self, client: &Name) {
         let Some(holder) = self.holders.get_mut(client) else { return };
-        for (scope, limit, part) in parts_of(&mut self.divided, client) {
+        for (scope, limit, division, at) in divisions_of(&mut self.divided, client) {
             if let Some(group) = holder.groups.iter().position(|group| group == scope) {
-                holder.writer.set(group, limit, part.word);
+                holder.writer.set(group, limit, division.parts[at].word);
             }
         }
         holder.writer.publish();
     }
 
-    fn keep(&self) -> io::Result<()> {
+    fn keep(&self) -> Result<(), SealError> {
         let mut kept = Kept::default();
         for ((scope, limit), Divided { clients, division }) in &self.divided {
             for (client, part) in clients.iter().zip(&division.parts) {
@@ -245,7 +221,7 @@ impl Quotas {
                 groups.entry(scope.to_string()).or_insert([UNDIVIDED; QUOTA_LIMITS])[*limit] = part.held;
             }
         }
-        kept.write(&self.path)
+        self.file.write(&kept)
     }
 
     /// What everybody has of what is divided.
@@ -264,15 +240,28 @@ impl Quotas {
     }
 }
 
-/// A client's part of everything that it shares.
-fn parts_of<'a>(
+/// Everything that a client shares, and its place there.
+fn divisions_of<'a>(
     divided: &'a mut BTreeMap<(Scope, usize), Divided>,
     client: &'a Name,
-) -> impl Iterator<Item = (&'a Scope, usize, &'a mut Part)> {
+) -> impl Iterator<Item = (&'a Scope, usize, &'a mut Division, usize)> {
     divided.iter_mut().filter_map(move |((scope, limit), Divided { clients, division })| {
         let at = clients.iter().position(|of| of == client)?;
-        Some((scope, *limit, division.parts.get_mut(at)?))
+        Some((scope, *limit, division, at))
     })
+}
+
+/// `used`, which walks all that is held, once for the limits of a scope, which come one after the other.
+fn once_a_scope(used: impl Fn(&Scope) -> Used) -> impl FnMut(&Scope) -> Used {
+    let mut last: Option<(Scope, Used)> = None;
+    move |scope| match &last {
+        Some((of, known)) if of == scope => *known,
+        Some(_) | None => {
+            let found = used(scope);
+            last = Some((scope.clone(), found));
+            found
+        }
+    }
 }
 
 /// Whether a limit of `plan` is shared by several clients.

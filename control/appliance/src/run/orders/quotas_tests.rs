@@ -3,6 +3,8 @@
 use super::*;
 use control::config::load;
 use gate::QUOTA_ROWS;
+use std::fs;
+use std::path::Path;
 
 const TEXT: &str = "[firm.limits]\nmax_gross = 1000\nmax_loss = 90\n[desk.d.limits]\nmax_gross = 70\n\
                     [account.a]\n[account.b]\n[account.c]\n[strategy.s]\ndesk = \"d\"\n[strategy.t]\n[strategy.u]\n\
