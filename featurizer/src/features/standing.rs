@@ -50,12 +50,12 @@ impl Usual {
 
     /// Where it stands at the grid step `grid`.
     pub(crate) fn standing(&self, grid: u64) -> Standing {
-        let usual_spread = self.spread.usual(grid);
+        let [spread, depth, orders] = [self.spread, self.depth, self.orders].map(|level| level.at(grid));
         Standing {
-            spread: self.spread.present_in_usual(grid),
-            depth: self.depth.present_in_usual(grid),
-            orders: self.orders.now_in_usual(grid),
-            moves: MOVES_S.map(|seconds| self.travel.in_usual(grid, seconds, usual_spread)),
+            spread: spread.present_in_usual(),
+            depth: depth.present_in_usual(),
+            orders: orders.now_in_usual(),
+            moves: self.travel.in_usual(grid, MOVES_S, spread.usual()),
         }
     }
 

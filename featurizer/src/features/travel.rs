@@ -61,14 +61,21 @@ impl Travel {
         Some(if second >= self.open { self.now } else { self.mids[(second % SECONDS) as usize] })
     }
 
-    /// The move over `seconds`, at most two minutes, in usual moves; `spread_bps` is the usual spread.
+    /// The moves over so many `seconds`, at most two minutes, in usual moves; `spread_bps` is the usual spread.
     #[expect(clippy::cast_precision_loss, reason = "statistics; prices stay integers")]
-    pub(crate) fn in_usual(&self, grid: u64, seconds: u64, spread_bps: Option<f64>) -> Option<f64> {
-        let before = self.back(grid, seconds)?;
-        let square = self.square.after(0.0, grid.saturating_sub(self.grid)).value()?;
-        let usual = ((seconds * STEPS) as f64 * square + spread_bps?.powi(2)).sqrt();
-        let bps = (self.now - before) as f64 / before as f64 * 1e4;
-        (usual > 0.0).then(|| bps / usual)
+    pub(crate) fn in_usual<const N: usize>(
+        &self,
+        grid: u64,
+        seconds: [u64; N],
+        spread_bps: Option<f64>,
+    ) -> [Option<f64>; N] {
+        let square = self.square.after(0.0, grid.saturating_sub(self.grid)).value();
+        seconds.map(|seconds| {
+            let before = self.back(grid, seconds)?;
+            let usual = ((seconds * STEPS) as f64 * square? + spread_bps?.powi(2)).sqrt();
+            let bps = (self.now - before) as f64 / before as f64 * 1e4;
+            (usual > 0.0).then(|| bps / usual)
+        })
     }
 
     /// The mids are lost; what is usual is not.
@@ -86,7 +93,7 @@ mod tests {
     fn a_move_worked_by_hand() {
         let mut travel = Travel::default();
         travel.step(1_000, 1_000_000, None);
-        assert_eq!(travel.in_usual(1_099, 10, Some(2.0)), None, "the usual return is not known");
+        assert_eq!(travel.in_usual(1_099, [10], Some(2.0))[0], None, "the usual return is not known");
         // Up one basis point and back, five times in two minutes.
         for i in 1..=10_u64 {
             let (mid, back) = if i % 2 == 1 { (1_000_100, 1_000_000) } else { (1_000_000, 1_000_100) };
@@ -98,15 +105,15 @@ mod tests {
         assert!((square - wanted).abs() < 1e-9, "{square} for {wanted}");
         travel.step(2_300, 1_001_000, Some(1e-3));
         let usual = (100.0 * travel.square.value().unwrap() + 4.0).sqrt();
-        let found = travel.in_usual(2_300, 10, Some(2.0)).unwrap();
+        let found = travel.in_usual(2_300, [10], Some(2.0))[0].unwrap();
         assert!((found - 10.0 / usual).abs() < 1e-12, "{found}");
-        assert_eq!(travel.in_usual(2_305, 120, Some(2.0)).map(f64::signum), Some(1.0));
-        assert_eq!(travel.in_usual(2_409, 10, Some(2.0)), Some(0.0), "it has not moved since");
-        assert_eq!(travel.in_usual(2_305, 10, None), None);
+        assert_eq!(travel.in_usual(2_305, [120], Some(2.0))[0].map(f64::signum), Some(1.0));
+        assert_eq!(travel.in_usual(2_409, [10], Some(2.0))[0], Some(0.0), "it has not moved since");
+        assert_eq!(travel.in_usual(2_305, [10], None)[0], None);
         travel.restart();
-        assert_eq!(travel.in_usual(2_306, 10, Some(2.0)), None);
+        assert_eq!(travel.in_usual(2_306, [10], Some(2.0))[0], None);
         travel.step(2_400, 1_000_000, None);
-        assert!(travel.in_usual(2_500, 10, Some(2.0)).is_some(), "what is usual was kept");
+        assert!(travel.in_usual(2_500, [10], Some(2.0))[0].is_some(), "what is usual was kept");
     }
 
     proptest! {

@@ -80,30 +80,28 @@ impl Level {
         *self = self.at(grid);
     }
 
-    /// It at the step `grid`, if nothing has changed since.
-    fn at(self, grid: u64) -> Self {
+    /// It at the step `grid`, if nothing has changed since: what is asked of it is as of then.
+    pub(crate) fn at(self, grid: u64) -> Self {
         let steps = grid.saturating_sub(self.grid);
         let Some(now) = self.now else { return Self { grid, ..self } };
         let present = self.present.map(|present| now + decayed(present - now, KEEPS[0], steps));
         Self { present, usual: self.usual.after(self.enters, steps), grid, ..self }
     }
 
-    /// How many times the usual value the mean of the last second is at the step `grid`.
-    pub(crate) fn present_in_usual(&self, grid: u64) -> Option<f64> {
-        let here = self.at(grid);
-        here.now?;
-        here.present.zip(here.usual.value()).map(|(present, usual)| present / usual)
+    /// How many times the usual value the mean of the last second is.
+    pub(crate) fn present_in_usual(&self) -> Option<f64> {
+        self.now?;
+        self.present.zip(self.usual()).map(|(present, usual)| present / usual)
     }
 
-    /// How many times the usual value the number is at the step `grid`.
-    pub(crate) fn now_in_usual(&self, grid: u64) -> Option<f64> {
-        let here = self.at(grid);
-        here.now.zip(here.usual.value()).map(|(now, usual)| now / usual)
+    /// How many times the usual value the number is.
+    pub(crate) fn now_in_usual(&self) -> Option<f64> {
+        self.now.zip(self.usual()).map(|(now, usual)| now / usual)
     }
 
-    /// The usual value at the step `grid`.
-    pub(crate) fn usual(&self, grid: u64) -> Option<f64> {
-        self.at(grid).usual.value()
+    /// The usual value.
+    pub(crate) fn usual(&self) -> Option<f64> {
+        self.usual.value()
     }
 
     /// There is no such number until the next one, and what was a second ago says nothing of it.
@@ -121,19 +119,21 @@ mod tests {
     fn a_minute_of_two_then_one_of_four() {
         let mut level = Level::default();
         level.set(1, Some(2.0));
-        assert_eq!((level.usual(599), level.now_in_usual(599)), (None, None));
-        assert_eq!((level.usual(600), level.now_in_usual(600)), (Some(2.0), Some(1.0)));
+        assert_eq!((level.at(599).usual(), level.at(599).now_in_usual()), (None, None));
+        assert_eq!((level.at(600).usual(), level.at(600).now_in_usual()), (Some(2.0), Some(1.0)));
         level.set(601, Some(4.0));
         // One step of weight 1/6000, and a mean of a second that keeps exp(-0.1) of the two.
         let usual = 2.0 + 2.0 / 6_000.0;
-        assert!((level.usual(601).unwrap() - usual).abs() < 1e-12);
+        assert!((level.at(601).usual().unwrap() - usual).abs() < 1e-12);
         let present = 4.0 - 2.0 * (-0.1_f64).exp();
-        assert!((level.present_in_usual(601).unwrap() - present / usual).abs() < 1e-12);
-        assert!((level.present_in_usual(700).unwrap() - 4.0 / level.usual(700).unwrap()).abs() < 1e-3);
+        assert!((level.at(601).present_in_usual().unwrap() - present / usual).abs() < 1e-12);
+        assert!(
+            (level.at(700).present_in_usual().unwrap() - 4.0 / level.at(700).usual().unwrap()).abs() < 1e-3
+        );
         // A thousand counts as four times the usual, which it stays while it holds.
-        let before = level.usual(700).unwrap();
+        let before = level.at(700).usual().unwrap();
         level.set(701, Some(1_000.0));
-        assert!((level.usual(701).unwrap() - before - 3.0 * before / 6_000.0).abs() < 1e-12);
+        assert!((level.at(701).usual().unwrap() - before - 3.0 * before / 6_000.0).abs() < 1e-12);
     }
 
     #[test]
@@ -141,12 +141,12 @@ mod tests {
         let mut level = Level::default();
         level.set(1, Some(2.0));
         level.set(700, None);
-        assert_eq!((level.usual(90_000), level.now_in_usual(90_000)), (Some(2.0), None));
+        assert_eq!((level.at(90_000).usual(), level.at(90_000).now_in_usual()), (Some(2.0), None));
         level.restart();
-        assert_eq!(level.present_in_usual(90_001), None);
+        assert_eq!(level.at(90_001).present_in_usual(), None);
         level.set(90_002, Some(6.0));
         assert!(
-            (level.present_in_usual(90_002).unwrap() - 3.0).abs() < 0.01,
+            (level.at(90_002).present_in_usual().unwrap() - 3.0).abs() < 0.01,
             "no memory of the second before"
         );
     }
@@ -181,7 +181,7 @@ mod tests {
                 }
                 step(now, enters, &mut present, &mut mean, &mut count);
                 level.set(grid, number);
-                level.usual(grid + 3);
+                level.at(grid + 3).usual();
             }
             for _ in 0..after {
                 step(now, enters, &mut present, &mut mean, &mut count);
