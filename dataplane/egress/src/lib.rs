@@ -22,6 +22,7 @@ pub mod orders;
 pub mod ouch;
 pub mod owner;
 pub mod reconcile;
+mod said;
 pub mod socket;
 pub mod soup;
 pub mod store;

@@ -7,6 +7,7 @@ use crate::log::make_folder;
 use crate::reconcile::kept::Kept;
 use crate::reconcile::words::Copied;
 use crate::reconcile::{CopyInSetup, Link};
+use crate::said::Said;
 use std::io;
 use std::net::TcpListener;
 use types::UnixNanos;
@@ -27,8 +28,7 @@ pub(super) struct FixLink {
     setup: CopyInSetup,
     kept: Option<Kept>,
     others: u64,
-    said: Vec<String>,
-    said_last: String,
+    said: Said,
 }
 
 impl FixLink {
@@ -56,16 +56,8 @@ impl FixLink {
             setup: setup.clone(),
             kept: None,
             others: 0,
-            said: Vec::new(),
-            said_last: String::new(),
+            said: Said::default(),
         })
-    }
-
-    fn say(&mut self, line: String) {
-        if self.said_last != line {
-            self.said_last.clone_from(&line);
-            self.said.push(line);
-        }
     }
 
     fn connect(&mut self, now: UnixNanos) {
@@ -78,7 +70,7 @@ impl FixLink {
         if let Some(stream) = stream
             && !self.copies.take(stream, now)
         {
-            self.say("a second connection was closed".to_owned());
+            self.said.once("a second connection was closed".to_owned());
         }
     }
 }
@@ -89,7 +81,7 @@ impl Link for FixLink {
             match Kept::open(&self.setup.store_dir, "fix.copies", session, out) {
                 Ok(kept) => self.kept = Some(kept),
                 Err(error) => {
-                    self.say(format!("copies cannot be kept: {error}"));
+                    self.said.once(format!("copies cannot be kept: {error}"));
                     return false;
                 }
             }
@@ -109,7 +101,7 @@ impl Link for FixLink {
             }
             Ok(())
         });
-        lines.into_iter().for_each(|line| self.say(line));
+        lines.into_iter().for_each(|line| self.said.once(line));
         came || out.len() > before
     }
 
@@ -119,7 +111,7 @@ impl Link for FixLink {
 
     fn compared(&mut self, key: u64) {
         if let Some(Err(error)) = self.kept.as_mut().map(|kept| kept.compared(key)) {
-            self.say(format!("copies cannot be kept: {error}"));
+            self.said.once(format!("copies cannot be kept: {error}"));
         }
     }
 
@@ -128,7 +120,7 @@ impl Link for FixLink {
     }
 
     fn take_said(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.said)
+        self.said.take()
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) fn label(dialect: Dialect, token: Token) -> Label {
 }
 
 /// What a message says of the orders of the gate's session `session`; none where it cannot be read.
-pub(crate) fn copied(dialect: Dialect, session: u64, message: &[u8]) -> Option<Vec<Copied>> {
+pub(super) fn copied(dialect: Dialect, session: u64, message: &[u8]) -> Option<Vec<Copied>> {
     let key = SessionKey::of_number(session);
     let order = |token: Token, terms: Terms| {
         let (name, label) = (dialect.id(key, token), label(dialect, token));

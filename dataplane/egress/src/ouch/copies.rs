@@ -2,11 +2,12 @@
 
 use super::copied::copied;
 use super::dialect::Dialect;
+use super::names::{hex, keep_name};
 use crate::connect::Connector;
-use crate::log::write_file;
 use crate::reconcile::kept::Kept;
 use crate::reconcile::words::Copied;
 use crate::reconcile::{CopyInSetup, Link};
+use crate::said::Said;
 use crate::socket::End;
 use crate::soup::{ClientEvent, ClientSession, Login};
 use std::io;
@@ -45,8 +46,7 @@ pub(super) struct SoupLink {
     name: Option<[u8; 10]>,
     of: u64,
     kept: Option<Kept>,
-    said: Vec<String>,
-    said_last: String,
+    said: Said,
 }
 
 impl SoupLink {
@@ -71,21 +71,13 @@ impl SoupLink {
             name,
             of: 0,
             kept: None,
-            said: Vec::new(),
-            said_last: String::new(),
+            said: Said::default(),
         })
-    }
-
-    fn say(&mut self, line: String) {
-        if self.said_last != line {
-            self.said_last.clone_from(&line);
-            self.said.push(line);
-        }
     }
 
     fn lose(&mut self, why: String) {
         self.conn = None;
-        self.say(why);
+        self.said.once(why);
     }
 
     fn connect(&mut self, now: UnixNanos) {
@@ -107,10 +99,9 @@ impl SoupLink {
 
     /// Reads what is kept of the copies' session `name`.
     fn enter(&mut self, name: [u8; 10], out: &mut Vec<Copied>) -> io::Result<()> {
-        let hex = name.trim_ascii().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         self.kept = None;
-        self.kept = Some(Kept::open(&self.dir, &format!("{hex}.copies"), self.of, out)?);
-        write_file(&self.dir.join(CURRENT), &name)?;
+        self.kept = Some(Kept::open(&self.dir, &format!("{}.copies", hex(&name)), self.of, out)?);
+        keep_name(&self.dir, CURRENT, &name)?;
         self.name = Some(name);
         Ok(())
     }
@@ -161,7 +152,7 @@ impl SoupLink {
                 if sequence > wanted {
                     return self.lose(format!("copies go on with message {sequence}, wanted {wanted}"));
                 }
-                self.say(format!("logged in, from message {sequence} on"));
+                self.said.once(format!("logged in, from message {sequence} on"));
             }
             Heard::Refused(reason) => {
                 // The session that is known may be over: the next login takes any, from its first message on.
@@ -207,7 +198,7 @@ impl Link for SoupLink {
         if let Some(name) = self.name.filter(|_| self.kept.is_none())
             && let Err(error) = self.enter(name, out)
         {
-            self.say(format!("copies cannot be kept: {error}"));
+            self.said.once(format!("copies cannot be kept: {error}"));
             return false;
         }
         if self.conn.is_none() {
@@ -239,7 +230,7 @@ impl Link for SoupLink {
 
     fn compared(&mut self, key: u64) {
         if let Some(Err(error)) = self.kept.as_mut().map(|kept| kept.compared(key)) {
-            self.say(format!("copies cannot be kept: {error}"));
+            self.said.once(format!("copies cannot be kept: {error}"));
         }
     }
 
@@ -248,6 +239,6 @@ impl Link for SoupLink {
     }
 
     fn take_said(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.said)
+        self.said.take()
     }
 }

@@ -134,7 +134,7 @@ impl Gateway {
                 self.firm.candidates.extend(End::new(stream).ok().map(|end| FirmConn::new(end, now)));
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => self.say_once(format!("a connection cannot be taken: {error}")),
+            Err(error) => self.said.once(format!("a connection cannot be taken: {error}")),
         }
     }
 

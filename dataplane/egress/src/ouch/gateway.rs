@@ -14,6 +14,7 @@ use crate::orders::{OrderPort, PortError};
 use crate::owner::{Owner, OwnerIndex};
 use crate::reconcile::tap::Tap;
 use crate::reconcile::{CopyError, CopyInSetup};
+use crate::said::Said;
 use crate::socket::End;
 use crate::store::{Record, Store, StoreError};
 use gate::OrderEvent;
@@ -158,8 +159,7 @@ pub struct Gateway {
     port_at: UnixNanos,
     stop_by: Option<UnixNanos>,
     /// What is worth a line to a person.
-    pub(super) said: Vec<String>,
-    said_last: String,
+    pub(super) said: Said,
     /// Where drop copies are reconciled.
     pub(super) tap: Option<Tap>,
 }
@@ -227,8 +227,7 @@ impl Gateway {
             chores_at: UnixNanos(0),
             port_at: UnixNanos(0),
             stop_by: None,
-            said: Vec::new(),
-            said_last: String::new(),
+            said: Said::default(),
             tap: None,
             setup,
         };
@@ -263,7 +262,7 @@ impl Gateway {
         if torn > 0 {
             self.said.push(format!("a record of {torn} bytes was not written whole, and was cut off"));
         }
-        keep_name(&dir, &name).map_err(io(dir.join(CURRENT).display().to_string()))?;
+        keep_name(&dir, CURRENT, &name).map_err(io(dir.join(CURRENT).display().to_string()))?;
         self.last_number = told.last_number;
         self.book.clear();
         let is_empty = store.is_empty();
@@ -346,17 +345,8 @@ impl Gateway {
             Err(error) => format!("looked ({} cannot be written: {error})", path.display()),
         };
         self.is_at_odds = true;
-        self.say_once(format!(
-            "{why}: no order passes until a person has {file} and started the gateway again"
-        ));
-    }
-
-    /// Says a line once, however often it is so.
-    pub(super) fn say_once(&mut self, line: String) {
-        if self.said_last != line {
-            self.said_last.clone_from(&line);
-            self.said.push(line);
-        }
+        self.said
+            .once(format!("{why}: no order passes until a person has {file} and started the gateway again"));
     }
 
     /// What the feed numbered anew, after the daemon was started anew.
@@ -417,7 +407,7 @@ impl Gateway {
                     self.renumber();
                     self.said.push("attached to the appliance anew".to_owned());
                 }
-                Err(error) => self.say_once(format!("not attached: {error}")),
+                Err(error) => self.said.once(format!("not attached: {error}")),
             }
         }
     }
@@ -483,7 +473,7 @@ impl Gateway {
 
     /// What a person should know, since the last call.
     pub fn take_said(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.said)
+        self.said.take()
     }
 }
 

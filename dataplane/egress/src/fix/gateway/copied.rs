@@ -1,5 +1,6 @@
 //! What copies of execution reports say, and what the desk tells of its orders, in the names that both have.
 
+use super::book::Entry;
 use super::desk::{Desk, Gatekeeper};
 use super::executions::number_of;
 use super::order::Order as Asked;
@@ -7,10 +8,10 @@ use super::reports::{Report, What};
 use crate::fix::dictionary::Version;
 use crate::fix::message::Message;
 use crate::orders::Wanted;
-use crate::reconcile::tap::Whole;
+use crate::reconcile::tap::{Tap, Whole};
 use crate::reconcile::words::{Copied, Execution, Label, Order, Terms, booked_as};
 use gate::OrderEvent;
-use types::{FNV_BASIS, Px, Side, UnixNanos, fnv1a};
+use types::{FNV_BASIS, Px, Qty, Side, UnixNanos, fnv1a};
 
 /// The number of an order by its client order id.
 fn name_of(client_id: &[u8]) -> u64 {
@@ -43,23 +44,17 @@ pub(crate) fn copied(message: &Message<'_>, version: Version) -> Vec<Copied> {
         let terms = asked.gate_symbol().ok().zip(side).map(|(symbol, side)| Terms { symbol, side, qty, px });
         said.push(Copied::Order(Order { name: name_of(report.client_id), id: 0, terms, label }));
     }
-    let execution = |id: &[u8], qty: u32, px: Px| Execution {
-        number: number_of(report.execution(id)),
-        order: name_of(report.client_id),
-        side,
-        qty,
-        px,
-        is_bust: false,
-        label: Label::of(id),
-    };
+    let trade = |id: &[u8]| Execution { side, ..executed(name_of(report.client_id), &report, id) };
     if matches!(what, What::Bust | What::Correct) && !report.exec_ref_id.is_empty() {
-        said.push(Copied::Executed(execution(report.exec_ref_id, 0, Px::NONE).busted()));
+        // How much it was is told with the trade itself, not with its taking back.
+        let bust = Execution { qty: 0, px: Px::NONE, ..trade(report.exec_ref_id).busted() };
+        said.push(Copied::Executed(bust));
     }
     if matches!(what, What::Fill | What::Correct)
         && !report.exec_id.is_empty()
-        && let Some(qty) = report.last_qty.filter(|qty| *qty > 0)
+        && report.last_qty.is_some_and(|qty| qty > 0)
     {
-        said.push(Copied::Executed(execution(report.exec_id, qty, report.last_px)));
+        said.push(Copied::Executed(trade(report.exec_id)));
     }
     said
 }
@@ -95,8 +90,8 @@ impl<G: Gatekeeper> Desk<G> {
         if tap.wants_whole() {
             tap.whole(self.whole());
         }
-        while let Some(id) = self.tap.as_ref().and_then(crate::reconcile::tap::Tap::doubt) {
-            self.gate.settle(OrderEvent::Busted { id, qty: types::Qty(0) }, now);
+        while let Some(id) = self.tap.as_ref().and_then(Tap::doubt) {
+            self.gate.settle(OrderEvent::Busted { id, qty: Qty(0) }, now);
             if let Some(tap) = &self.tap {
                 tap.doubted();
             }
@@ -104,7 +99,7 @@ impl<G: Gatekeeper> Desk<G> {
     }
 
     fn whole(&self) -> Whole {
-        let order = |(text, entry): (&[u8], &super::book::Entry)| {
+        let order = |(text, entry): (&[u8], &Entry)| {
             let side = side_of(Some(entry.side));
             let terms = side.map(|side| Terms { symbol: entry.symbol, side, qty: 0, px: Px::NONE });
             Order { name: name_of(text), id: entry.id, terms, label: Label::of(text) }
@@ -119,6 +114,7 @@ impl<G: Gatekeeper> Desk<G> {
     }
 }
 
+/// The trade `exec_id` as a report says it, of the order that is called `id`.
 fn executed(id: u64, report: &Report<'_>, exec_id: &[u8]) -> Execution {
     Execution {
         number: number_of(report.execution(exec_id)),
