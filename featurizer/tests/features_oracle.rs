@@ -32,7 +32,7 @@ struct History {
     /// Grid number, mid if the quotes gave one, depth of both sides from their own best.
     points: Vec<(u64, Option<i64>, [u64; 2])>,
     /// Grid number, spread if there was one, thinner depth and one more, order messages of ten seconds per trade, one more of both.
-    seen: Vec<(u64, [Option<f64>; 3])>,
+    seen: Vec<(u64, [Option<f64>; 4])>,
     first_step: Option<u64>,
     last_quote: u64,
     last_event: u64,
@@ -126,7 +126,8 @@ impl History {
         let recent = || self.messages.iter().rev().take_while(|m| m.0 + 100 > grid);
         let [orders, trades] = [true, false].map(|is_order| recent().filter(|m| m.1 == is_order).count() + 1);
         let depth = Some((depth[0].min(depth[1]) + 1) as f64);
-        self.seen.push((grid, [formula::spread_bps(&quote), depth, Some(orders as f64 / trades as f64)]));
+        let orders = [orders as f64, orders as f64 / trades as f64].map(Some);
+        self.seen.push((grid, [formula::spread_bps(&quote), depth, orders[0], orders[1]]));
     }
 
     /// Returns of the grid steps in `(grid - window, grid]` that have a mid at both ends.
@@ -253,8 +254,8 @@ impl History {
         let last = |k: u64| self.seen.partition_point(|s| s.0 <= k).checked_sub(1).map(|i| self.seen[i].1);
         let first = self.seen.first().map_or(grid, |s| s.0);
         // Mean over a second, usual value, what enters it, steps; of each number.
-        let mut means = [(f64::NAN, 0.0_f64, 0.0_f64, 0_u64); 3];
-        let mut now = [None; 3];
+        let mut means = [(f64::NAN, 0.0_f64, 0.0_f64, 0_u64); 4];
+        let mut now = [None; 4];
         for k in first..=grid {
             for (i, number) in last(k).unwrap_or_default().into_iter().enumerate() {
                 let (present, usual, enters, steps) = &mut means[i];
@@ -276,7 +277,7 @@ impl History {
         [
             in_usual(0, Some(means[0].0)),
             in_usual(1, Some(means[1].0)),
-            in_usual(2, now[2]),
+            in_usual(2, now[2]).zip(in_usual(3, now[3])).map(|(one, other)| one.min(other)),
             moved(10),
             moved(120),
         ]

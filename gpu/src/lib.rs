@@ -75,6 +75,6 @@ pub use score::{
 };
 pub use train::{
     CalibrateError, DeskOrder, DeskSession, HeadNames, HeadProgress, HeadTrainError, Phase, Progress,
-    SlippageSample, TouchRow, TrainDevice, TrainError, TypingError, fit_channels, judge_slippage,
+    SlippageSample, TouchRow, TrainDevice, TrainError, TypingError, fit_channels, fit_joint, judge_slippage,
     read_slippage, read_touches, train_fat_finger, train_slippage, train_vae,
 };

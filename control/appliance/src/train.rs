@@ -8,7 +8,7 @@ use crate::scorer::load_model;
 use anyhow::{Context, Result, bail, ensure};
 use control::config::load;
 use gpu::{
-    CaptureError, CardTrainer, FeatureRow, Model, Phase, Progress, ReadingRow, SLIPPAGE_SIZES,
+    CaptureError, CardTrainer, Channel, FeatureRow, Model, Phase, Progress, ReadingRow, SLIPPAGE_SIZES,
     SlippageHoldout, SlippageSample, SlippageTrainConfig, TrainConfig, TrainDevice, judge_slippage,
     train_slippage, train_vae,
 };
@@ -27,8 +27,7 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
     let model = train_vae(&device, &config, &rows, &mut |progress| show(&bar, &progress))?;
     bar.finish_and_clear();
     accept(model.training().report.holdout.refusal(), args.accept_worse)?;
-    let model = match reading_rows(&args.features)?.map(|rows| gpu::fit_channels(&rows, &config.calibration))
-    {
+    let model = match readings_of(&args.features)?.map(|all| gpu::fit_channels(&all, &config.calibration)) {
         Some(Ok(laws)) => model.with_channels(laws)?,
         Some(Err(error)) => {
             tell(format_args!("warning: {error}; the model has no channels beside the autoencoder"));
@@ -61,11 +60,12 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
 }
 
 /// What the channels read of the captures; none, and a warning, where one of them is of a build that kept less.
-fn reading_rows(features: &[PathBuf]) -> Result<Option<Vec<ReadingRow>>> {
-    let mut rows = Vec::new();
+fn readings_of(features: &[PathBuf]) -> Result<Option<Vec<Vec<ReadingRow>>>> {
+    let mut captures = Vec::new();
     for path in features {
+        let mut rows = Vec::new();
         match gpu::read_readings(path, &mut rows) {
-            Ok(()) => {}
+            Ok(()) => captures.push(rows),
             Err(error @ (CaptureError::Schema { .. } | CaptureError::Columns { .. })) => {
                 tell(format_args!("warning: {error}; the model has no channels beside the autoencoder"));
                 return Ok(None);
@@ -73,7 +73,7 @@ fn reading_rows(features: &[PathBuf]) -> Result<Option<Vec<ReadingRow>>> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Some(rows))
+    Ok(Some(captures))
 }
 
 pub(crate) fn channels(args: &cli::TrainChannels) -> Result<()> {
@@ -83,9 +83,10 @@ pub(crate) fn channels(args: &cli::TrainChannels) -> Result<()> {
         Some(dir) => Model::load_without_channels(dir).with_context(|| format!("model {}", dir.display()))?,
         None => load_model(None)?,
     };
-    let rows = read_all(&args.features, gpu::read_readings)?;
-    let laws = gpu::fit_channels(&rows, &TrainConfig::default().calibration)?;
-    for (channel, law) in laws.iter() {
+    let config = TrainConfig::default();
+    let laws = gpu::fit_channels(&read_each(&args.features, gpu::read_readings)?, &config.calibration)?;
+    let joint = gpu::fit_joint(&model, &read_each(&args.features, gpu::read_features)?, &config)?;
+    for (channel, law) in [(Channel::Joint, &joint)].into_iter().chain(laws.iter()) {
         let pooled = &law.pooled;
         say(format_args!(
             "{}: {} rows, {} clusters beyond {:.2}, tail scale {:.3}, shape {:.2}",
@@ -97,7 +98,7 @@ pub(crate) fn channels(args: &cli::TrainChannels) -> Result<()> {
             pooled.shape
         ))?;
     }
-    save(&model.with_channels(laws)?, &args.out)
+    save(&model.with_channels(laws)?.with_calibrations(joint)?, &args.out)
 }
 
 fn refuse_existing(out: &Path, force: bool) -> Result<()> {
@@ -126,6 +127,17 @@ fn save(model: &Model, out: &Path) -> Result<()> {
     model.save(out).with_context(|| format!("cannot save the model to {}", out.display()))?;
     say(format_args!("model {} in {}", model.id(), out.display()))?;
     Ok(())
+}
+
+/// The rows of each of `paths`.
+fn read_each<T, E>(
+    paths: &[PathBuf],
+    read: impl Fn(&Path, &mut Vec<T>) -> std::result::Result<(), E>,
+) -> Result<Vec<Vec<T>>>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    paths.iter().map(|path| read_all(core::slice::from_ref(path), &read)).collect()
 }
 
 /// The rows of all `paths`.

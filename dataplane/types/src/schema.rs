@@ -107,7 +107,7 @@ schema! {
     BuyingCampaignRun: "buying_campaign_run", "s", 300 * S, Quote, Up, "buying campaign";
     SpreadInUsual: "spread_in_usual", "times usual", 600 * S, Quote, Up, "bid-ask spread against its usual";
     DepthInUsual: "depth_in_usual", "times usual", 600 * S, Event, Down, "depth of the thinner side against its usual";
-    OrdersPerTrade: "orders_per_trade", "times usual", 600 * S, Event, Up, "order messages per trade against their usual";
+    OrdersInUsual: "orders_in_usual", "times usual", 600 * S, Event, Up, "order messages against their usual";
     Move10S: "move_10s", "usual moves", 10 * S, Mid, Both, "move of the mid over 10 s";
     Move2M: "move_2m", "usual moves", 120 * S, Mid, Both, "move of the mid over 2 min";
 }

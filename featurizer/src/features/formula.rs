@@ -121,7 +121,7 @@ formulas! {
     fn read_standing(view: Standing) {
         SpreadInUsual => view.spread,
         DepthInUsual => view.depth,
-        OrdersPerTrade => view.orders,
+        OrdersInUsual => view.orders,
         Move10S => view.moves[0],
         Move2M => view.moves[1],
     }

@@ -1,4 +1,4 @@
-//! Where one instrument stands against what is usual of it: spread, depth, order messages per trade, and the way of its mid.
+//! Where one instrument stands against what is usual of it: spread, depth, order messages, and the way of its mid.
 
 use super::travel::Travel;
 use super::usual::Level;
@@ -12,9 +12,9 @@ pub(crate) struct Usual {
     spread: Level,
     /// Of the side that holds less within five ticks of its best, and one more, so that nothing is no special case.
     depth: Level,
-    /// Order messages of the last ten seconds for each trade, one more of both: a busy market, as at its opening, has more of
-    /// either, a flood of quotes has no trades to show.
+    /// Order messages of the last ten seconds, and those for each trade, one more of both.
     orders: Level,
+    orders_per_trade: Level,
     travel: Travel,
 }
 
@@ -23,6 +23,8 @@ pub(crate) struct Usual {
 pub(crate) struct Standing {
     pub(crate) spread: Option<f64>,
     pub(crate) depth: Option<f64>,
+    /// Of what is usual, or of what is usual for as many trades, whichever is less: a busy market, as at its opening, has more of
+    /// both, and a quiet one has few trades to be measured by.
     pub(crate) orders: Option<f64>,
     pub(crate) moves: [Option<f64>; 2],
 }
@@ -38,7 +40,9 @@ impl Usual {
     /// The order messages and trades of the last ten seconds.
     #[expect(clippy::cast_precision_loss, reason = "statistics; exact values stay integers")]
     pub(crate) fn see_orders(&mut self, grid: u64, orders: u64, trades: u64) {
-        self.orders.set(grid, Some((orders + 1) as f64 / (trades + 1) as f64));
+        let orders = (orders + 1) as f64;
+        self.orders.set(grid, Some(orders));
+        self.orders_per_trade.set(grid, Some(orders / (trades + 1) as f64));
     }
 
     /// The mid, where there is one.
@@ -50,19 +54,20 @@ impl Usual {
 
     /// Where it stands at the grid step `grid`.
     pub(crate) fn standing(&self, grid: u64) -> Standing {
-        let [spread, depth, orders] = [self.spread, self.depth, self.orders].map(|level| level.at(grid));
+        let levels = [self.spread, self.depth, self.orders, self.orders_per_trade];
+        let [spread, depth, orders, per_trade] = levels.map(|level| level.at(grid));
         Standing {
             spread: spread.present_in_usual(),
             depth: depth.present_in_usual(),
-            orders: orders.now_in_usual(),
+            orders: orders.now_in_usual().zip(per_trade.now_in_usual()).map(|(one, other)| one.min(other)),
             moves: self.travel.in_usual(grid, MOVES_S, spread.usual()),
         }
     }
 
     /// The book was emptied or can no longer be believed.
     pub(crate) fn restart(&mut self) {
-        let Self { spread, depth, orders, travel } = self;
-        [spread, depth, orders].into_iter().for_each(Level::restart);
+        let Self { spread, depth, orders, orders_per_trade, travel } = self;
+        [spread, depth, orders, orders_per_trade].into_iter().for_each(Level::restart);
         travel.restart();
     }
 }

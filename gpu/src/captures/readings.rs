@@ -20,7 +20,7 @@ const READ: [FeatureId; 7] = [
     FeatureId::BuyingCampaign,
     FeatureId::SpreadInUsual,
     FeatureId::DepthInUsual,
-    FeatureId::OrdersPerTrade,
+    FeatureId::OrdersInUsual,
     FeatureId::Move10S,
     FeatureId::Move2M,
 ];

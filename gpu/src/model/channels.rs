@@ -24,7 +24,7 @@ pub enum Channel {
     Flow,
     /// A spread wider than usual over a depth thinner than usual.
     Liquidity,
-    /// More order messages for each trade than usual.
+    /// More order messages than usual, and than as many trades usually bring.
     Activity,
     /// A move of the mid within ten seconds, either way.
     Move,
@@ -92,8 +92,8 @@ impl Channel {
                 })
             }
             Self::Activity => {
-                let orders = value(F::OrdersPerTrade)?.ln();
-                Some(Reading::new(orders, [F::OrdersPerTrade, F::CancelRatio, F::TradeToOrder]))
+                let orders = value(F::OrdersInUsual)?.ln();
+                Some(Reading::new(orders, [F::OrdersInUsual, F::CancelRatio, F::TradeToOrder]))
             }
             Self::Move => Some(Reading::new(value(F::Move10S)?.abs(), [F::Move10S, F::Rv1S, F::Rv1M])),
             Self::Drift => Some(Reading::new(value(F::Move2M)?.abs(), [F::Move2M, F::FlowMean30S, F::Rv1M])),
@@ -213,7 +213,7 @@ mod tests {
         assert!((thin.value - 8.0_f64.ln()).abs() < 1e-12 && thin.top3[0] == F::DepthInUsual as u8);
         let good = read(Channel::Liquidity, &[(F::SpreadInUsual, 0.5), (F::DepthInUsual, 4.0)]).unwrap();
         assert!(good.value < 0.0, "a better market is no danger");
-        let busy = read(Channel::Activity, &[(F::OrdersPerTrade, 3.0)]).unwrap();
+        let busy = read(Channel::Activity, &[(F::OrdersInUsual, 3.0)]).unwrap();
         assert!((busy.value - 3.0_f64.ln()).abs() < 1e-12);
         for (channel, id) in [(Channel::Move, F::Move10S), (Channel::Drift, F::Move2M)] {
             assert_eq!(read(channel, &[(id, -4.0)]).unwrap().value, 4.0);

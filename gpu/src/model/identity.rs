@@ -39,6 +39,15 @@ impl Model {
         self.signed()
     }
 
+    /// The same model with this law of its autoencoder's scores.
+    ///
+    /// # Errors
+    /// When the result cannot be written down.
+    pub fn with_calibrations(mut self, calibrations: Calibrations) -> Result<Self, SaveError> {
+        self.calibrations = calibrations;
+        self.signed()
+    }
+
     /// The same model with the heads that `change` leaves.
     ///
     /// # Errors

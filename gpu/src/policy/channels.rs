@@ -1,7 +1,6 @@
 //! The channels' words on one moment, and the one score that follows from them.
 //!
-//! **The rule.** A channel's word is the share of calm grid points at which an alarm so strange begins to it (of the autoencoder: at which
-//! it is on, which is more). Of `n` channels that are heard, the smallest probability counts, times `n` (Bonferroni): whatever the channels have to do with each other, a calm market
+//! **The rule.** A channel's word is the share of calm grid points at which an alarm so strange begins to it. Of `n` channels that are heard, the smallest probability counts, times `n` (Bonferroni): whatever the channels have to do with each other, a calm market
 //! then raises no more false alarms than one channel alone would.
 
 use crate::model::{BESIDE_COUNT, Calibration, Channel, RawScore, Reading, display};
@@ -13,9 +12,11 @@ pub(crate) struct Said {
     pub(crate) channel: Channel,
     /// Calibrated, 0 to 1.
     pub(crate) score: f32,
-    /// What the autoencoder alone comes to; 0 where it is not heard. Only it leads to Critical, so there it shares its budget with no
-    /// other channel: orders that come from one side for long are no crash of their own.
+    /// What the autoencoder alone comes to; 0 where it is not heard. It leads to Critical by itself, so there it shares its budget with
+    /// no other channel: orders that come from one side for long are no crash of their own.
     pub(crate) joint: f32,
+    /// The score that two channels reach: what the second least likely word comes to.
+    pub(crate) agreed: f32,
     /// Every channel that is heard has something to say. What one of them does not know counts as no alarm, but never as calm.
     pub(crate) is_whole: bool,
     /// Before calibration, with its reasons.
@@ -33,10 +34,11 @@ pub(crate) fn combine(
 ) -> Option<Said> {
     let heard = joint.iter().len() + if beside.is_some() { BESIDE_COUNT } else { 0 };
     let mut least: Option<(f64, Channel, RawScore)> = None;
+    let mut second = 1.0_f64;
     let (mut joint_score, mut is_whole) = (0.0, true);
     if let Some((law, result)) = joint {
         let raw = result?;
-        let p = law.p_value(f64::from(raw.raw))?;
+        let p = law.alarm_share(f64::from(raw.raw))?;
         joint_score = display(p.min(1.0));
         least = Some((p, Channel::Joint, raw));
     }
@@ -47,14 +49,18 @@ pub(crate) fn combine(
             Some(reading) => (law.alarm_share(reading.value)?, raw(reading)),
             None => (1.0, RawScore::default()),
         };
-        if least.is_none_or(|(other, ..)| p < other) {
-            least = Some((p, channel, raw));
+        match least {
+            Some((other, ..)) if p >= other => second = second.min(p),
+            _ => {
+                second = least.map_or(1.0, |(other, ..)| other);
+                least = Some((p, channel, raw));
+            }
         }
     }
     let (p, channel, raw) = least?;
     #[expect(clippy::cast_precision_loss, reason = "a handful of channels")]
-    let p = heard as f64 * p;
-    Some(Said { channel, score: display(p.min(1.0)), joint: joint_score, is_whole, raw })
+    let shown = |p: f64| display((heard as f64 * p).min(1.0));
+    Some(Said { channel, score: shown(p), joint: joint_score, agreed: shown(second), is_whole, raw })
 }
 
 /// As a score with its reasons: all of it is the first one's.
@@ -72,23 +78,14 @@ mod tests {
         &model().calibrations().pooled
     }
 
-    /// Where `share`, which falls, comes to `p`.
-    fn inverse(share: impl Fn(f64) -> Option<f64>, p: f64) -> f64 {
+    /// What a channel has to say for a share of `p`.
+    fn at(p: f64) -> f64 {
         let (mut low, mut high) = (0.0, 1e9);
         for _ in 0..300 {
             let middle = 0.5 * (low + high);
-            if share(middle).unwrap() > p { low = middle } else { high = middle }
+            if law().alarm_share(middle).unwrap() > p { low = middle } else { high = middle }
         }
         high
-    }
-
-    /// What the autoencoder has to say for a probability of `p`, and a channel beside it.
-    fn at(p: f64) -> f64 {
-        inverse(|raw| law().p_value(raw), p)
-    }
-
-    fn beside_at(p: f64) -> f64 {
-        inverse(|raw| law().alarm_share(raw), p)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "test scores")]
@@ -107,14 +104,24 @@ mod tests {
     #[test]
     fn the_least_likely_counts_times_the_number_that_are_heard() {
         for channel in Channel::BESIDE {
-            let said = combine(Some((law(), Some(joint(1e-3)))), words(channel, beside_at(1e-5))).unwrap();
+            let said = combine(Some((law(), Some(joint(1e-3)))), words(channel, at(1e-5))).unwrap();
             assert_eq!((said.channel, said.raw.top3), (channel, [20, 21, 22]));
             assert!((said.joint - display(1e-3)).abs() < 1e-3, "{}", said.joint);
             assert!((said.score - display(6e-5)).abs() < 1e-3, "{}", said.score);
+            assert!((said.agreed - display(6e-3)).abs() < 1e-3, "{}", said.agreed);
         }
+        // Whichever of the two is heard first.
+        let mut both = words(Channel::Liquidity, at(1e-7)).unwrap();
+        both[4].2 = both[1].2.map(|reading| Reading { value: at(1e-6), ..reading });
+        let said = combine(None, Some(both)).unwrap();
+        assert_eq!(said.channel, Channel::Liquidity);
+        assert!((said.agreed - display(5e-6)).abs() < 1e-3, "{}", said.agreed);
+        both[0].2 = both[1].2.map(|reading| Reading { value: at(1e-6), ..reading });
+        both[4].2 = both[1].2.map(|reading| Reading { value: 0.0, ..reading });
+        assert_eq!(combine(None, Some(both)).unwrap().agreed, said.agreed);
         let other = combine(Some((law(), Some(joint(1e-5)))), words(Channel::Flow, 0.0)).unwrap();
         assert_eq!((other.channel, other.raw.top3), (Channel::Joint, [1, 2, 3]));
-        let alone = combine(None, words(Channel::Flow, beside_at(1e-5))).unwrap();
+        let alone = combine(None, words(Channel::Flow, at(1e-5))).unwrap();
         assert!((alone.score - display(5e-5)).abs() < 1e-3 && alone.joint == 0.0);
         let joint_alone = combine(Some((law(), Some(joint(1e-5)))), None).unwrap();
         assert!((joint_alone.score - display(1e-5)).abs() < 1e-3);

@@ -8,7 +8,9 @@ mod slippage;
 
 #[cfg(test)]
 pub(crate) use autoencoder::fit_profile;
-pub use autoencoder::{CalibrateError, Phase, Progress, TrainDevice, TrainError, fit_channels, train_vae};
+pub use autoencoder::{
+    CalibrateError, Phase, Progress, TrainDevice, TrainError, fit_channels, fit_joint, train_vae,
+};
 pub use fat_finger::{DeskOrder, DeskSession, TouchRow, TypingError, read_touches, train_fat_finger};
 pub use head::{HeadNames, HeadProgress, HeadTrainError};
 pub use slippage::{SlippageSample, judge_slippage, read_slippage, train_slippage};

@@ -9,6 +9,7 @@ use super::record::{ScoreObserver, ScoreRecord};
 use super::state::{Pending, ScorerStage};
 use crate::model::{BESIDE_COUNT, Channel, RawScore};
 use crate::policy::channels::{Said, Word, combine};
+use crate::policy::tier::TierConfig;
 use crate::policy::update::{FatFingerUpdate, LimitSink, LimitUpdate};
 use crate::score::StagedScorer;
 
@@ -61,7 +62,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             self.bounds.step(instrument, &book, |head| scorer.head(head, place));
         }
         let result = self.scorer.result(place);
-        let Some(Said { channel, score, joint, is_whole, raw }) =
+        let Some(Said { channel, score, joint, agreed, is_whole, raw }) =
             self.said(&pending, result).filter(|_| current)
         else {
             self.count(Count::Unscored, 1);
@@ -69,9 +70,13 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         };
         self.count(Count::Scored, 1);
         let full = pending.is_complete && ts.since(live_since).0 >= self.policy.critical_after_ns;
-        let may_trip = full && joint >= self.policy.tier.critical.enter;
+        // What no person takes back must be the autoencoder's own word, or that of two channels and of signs that need no model.
+        let TierConfig { high, critical, .. } = &self.policy.tier;
+        let is_own = self.profiles.has_own(instrument);
+        let borne_out = is_own && agreed >= high.enter && witnesses.count() >= critical.witness_count;
+        let may_trip = full && (joint >= critical.enter || borne_out);
         // Of a stranger the model cannot say that it is calm.
-        let may_widen = is_whole && self.profiles.has_own(instrument);
+        let may_widen = is_whole && is_own;
         let record = ScoreRecord {
             ts,
             instrument,

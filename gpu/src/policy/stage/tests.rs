@@ -760,7 +760,7 @@ fn selling(grid: u64, selling: f64) -> FeatureVector {
     vector.set(FeatureId::SellingCampaign, selling);
     vector.set(FeatureId::BuyingCampaign, 0.0);
     vector.set(FeatureId::SellingCampaignRun, 11.0);
-    for usual in [FeatureId::SpreadInUsual, FeatureId::DepthInUsual, FeatureId::OrdersPerTrade] {
+    for usual in [FeatureId::SpreadInUsual, FeatureId::DepthInUsual, FeatureId::OrdersInUsual] {
         vector.set(usual, 1.0);
     }
     vector.set(FeatureId::Move10S, 0.0);
@@ -769,7 +769,7 @@ fn selling(grid: u64, selling: f64) -> FeatureVector {
 }
 
 #[test]
-fn selling_that_adds_up_is_high_and_critical_is_the_autoencoders_word() {
+fn selling_that_adds_up_alone_is_high_and_never_critical() {
     let model = with_flow();
     let mut stage = stage_for(&model, "AAA", policy());
     assert_eq!(grid(&mut stage, 0, &[selling(0, 5.0)])[0].tier, Tier::Normal);
@@ -798,6 +798,29 @@ fn selling_that_adds_up_is_high_and_critical_is_the_autoencoders_word() {
     vector.ts = ts(21);
     assert_eq!(grid(&mut stage, 21, &[vector])[0].tier, Tier::Critical);
     assert_eq!(stage.observer.scores.last().unwrap().channel, Channel::Flow, "whose word is the stronger");
+}
+
+#[test]
+fn two_channels_and_two_witnesses_are_critical_of_an_instrument_that_the_model_knows() {
+    let model = with_flow();
+    let falling = |grid: u64, value: f64, gives_way: bool| {
+        let mut vector = selling(grid, 1e3);
+        vector.set(FeatureId::Move10S, value);
+        if gives_way {
+            vector.set(FeatureId::TopDepth, 1.0);
+            vector.set(FeatureId::SpreadBps, 1e3);
+        }
+        vector
+    };
+    let mut stage = stage_for(&model, "AAA", policy());
+    for (at, vector) in [falling(0, -1e3, false), falling(1, -28.3, true)].into_iter().enumerate() {
+        assert_eq!(grid(&mut stage, at as u64, &[vector])[0].tier, Tier::High, "{at}");
+    }
+    let critical = grid(&mut stage, 2, &[falling(2, -28.5, true)]);
+    assert!(critical[0].tier == Tier::Critical && critical[0].trip);
+    // The usual of a stranger is not known, and so no witness.
+    let mut stage = stage_for(&model, "NEW", policy());
+    assert_eq!(grid(&mut stage, 0, &[falling(0, -1e3, true)])[0].tier, Tier::High);
 }
 
 #[test]

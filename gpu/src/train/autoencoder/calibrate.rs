@@ -17,6 +17,8 @@ pub(super) struct ScoredRow {
     pub(super) ts: UnixNanos,
     /// Instrument.
     pub(super) symbol: Symbol,
+    /// Which of the captures it is from: two of them may be of one time, as simulated days are.
+    pub(super) capture: usize,
     /// Raw score; not a number or infinite ones are left out.
     pub(super) raw: f64,
 }
@@ -42,7 +44,7 @@ pub enum CalibrateError {
     },
 }
 
-/// Fits the law to `scores`, sorted by symbol, then time; `shape` is the tail's where theory says it.
+/// Fits the law to `scores`, sorted by symbol, capture and time; `shape` is the tail's where theory says it.
 fn fit_calibration(
     scores: &[ScoredRow],
     gap_ns: u64,
@@ -73,18 +75,19 @@ fn fit_calibration(
     })
 }
 
-/// Largest excess of each cluster of exceedances, per symbol.
+/// Largest excess of each cluster of exceedances, per symbol and capture.
 fn cluster_maxima(scores: &[ScoredRow], threshold: f64, gap_ns: u64) -> Vec<f64> {
     let mut maxima: Vec<f64> = Vec::new();
-    let mut last: Option<(Symbol, UnixNanos)> = None;
+    let mut last: Option<((Symbol, usize), UnixNanos)> = None;
     for s in scores.iter().filter(|s| s.raw > threshold) {
-        let joined = last.is_some_and(|(symbol, ts)| symbol == s.symbol && s.ts.since(ts).0 <= gap_ns);
+        let of = (s.symbol, s.capture);
+        let joined = last.is_some_and(|(other, ts)| other == of && s.ts.since(ts).0 <= gap_ns);
         let excess = s.raw - threshold;
         match maxima.last_mut() {
             Some(max) if joined => *max = max.max(excess),
             _ => maxima.push(excess),
         }
-        last = Some((s.symbol, s.ts));
+        last = Some((of, s.ts));
     }
     maxima
 }
@@ -123,7 +126,7 @@ pub(super) fn calibrate_with(
     if scores.len() < wanted {
         return Err(CalibrateError::TooFewScores { found: scores.len(), wanted });
     }
-    scores.sort_by_key(|s| (s.symbol, s.ts));
+    scores.sort_by_key(|s| (s.symbol, s.capture, s.ts));
     let pooled = fit_calibration(&scores, config.decluster_gap_ns, None)?;
     let symbols = scores
         .chunk_by(|a, b| a.symbol == b.symbol)
@@ -148,7 +151,7 @@ mod tests {
     /// One score every `step_ns` from `draw`.
     fn series(name: &str, count: u64, step_ns: u64, mut draw: impl FnMut() -> f64) -> Vec<ScoredRow> {
         (0..count)
-            .map(|i| ScoredRow { ts: UnixNanos(i * step_ns), symbol: symbol(name), raw: draw() })
+            .map(|i| ScoredRow { ts: UnixNanos(i * step_ns), symbol: symbol(name), capture: 0, raw: draw() })
             .collect()
     }
 
@@ -184,12 +187,26 @@ mod tests {
         scores.extend((0..60).map(|i| ScoredRow {
             ts: UnixNanos(start + i * 100_000_000),
             symbol: symbol("B"),
+            capture: 0,
             raw: 8.0,
         }));
         let with = calibrate(&scores, &CalibrationConfig::default()).unwrap().pooled;
         let unclustered = CalibrationConfig { decluster_gap_ns: 0, ..CalibrationConfig::default() };
         let without = calibrate(&scores, &unclustered).unwrap().pooled;
         assert!(with.clusters + 50 < without.clusters, "{} {}", with.clusters, without.clusters);
+    }
+
+    #[test]
+    fn what_is_of_two_captures_is_no_cluster() {
+        let clusters = |capture: usize| {
+            let mut scores = exponential(5_000, 6);
+            let mut other = exponential(5_000, 7);
+            other.iter_mut().for_each(|s| s.capture = capture);
+            scores.extend(other);
+            // Of one time, as simulated days are.
+            calibrate(&scores, &CalibrationConfig::default()).unwrap().pooled.clusters
+        };
+        assert!(clusters(1) == 200 && clusters(0) < 200, "{} {}", clusters(1), clusters(0));
     }
 
     #[test]

@@ -9,14 +9,23 @@ use crate::model::{CalibrationConfig, Calibrations, Channel, ChannelLaws};
 /// so it has.
 const CUMULATIVE_SUM_SHAPE: f64 = 0.0;
 
-/// Fits the laws to `rows` of calm markets, in any order.
+/// Fits the laws to `captures` of calm markets, each with its rows in any order.
 ///
 /// # Errors
 /// Too few rows, or rows without a tail.
-pub fn fit_channels(rows: &[ReadingRow], config: &CalibrationConfig) -> Result<ChannelLaws, CalibrateError> {
+pub fn fit_channels(
+    captures: &[Vec<ReadingRow>],
+    config: &CalibrationConfig,
+) -> Result<ChannelLaws, CalibrateError> {
     let fit = |(at, channel): (usize, Channel)| -> Result<Calibrations, CalibrateError> {
-        let score = |row: &ReadingRow| ScoredRow { ts: row.ts, symbol: row.symbol, raw: row.readings[at] };
-        let scores: Vec<ScoredRow> = rows.iter().map(score).collect();
+        let rows = captures.iter().enumerate().flat_map(|(i, rows)| rows.iter().map(move |row| (i, row)));
+        let score = |(capture, row): (usize, &ReadingRow)| ScoredRow {
+            ts: row.ts,
+            symbol: row.symbol,
+            capture,
+            raw: row.readings[at],
+        };
+        let scores: Vec<ScoredRow> = rows.map(score).collect();
         calibrate_with(&scores, config, channel.adds_up().then_some(CUMULATIVE_SUM_SHAPE))
     };
     let laws = Channel::BESIDE.into_iter().enumerate().map(fit).collect::<Result<Vec<_>, _>>()?;
@@ -46,7 +55,7 @@ mod tests {
     fn a_reflected_walk_has_the_exponential_tail_of_its_theory() {
         let mut rows = walk("A", 400_000, 1);
         rows.push(ReadingRow { readings: [f64::NAN; 5], ..rows[0] });
-        let laws = fit_channels(&rows, &CalibrationConfig::default()).unwrap();
+        let laws = fit_channels(&[rows], &CalibrationConfig::default()).unwrap();
         let flow = &laws.0[0];
         let law = flow.of(Symbol::new("A").unwrap());
         // Steps of mean -1/2 and deviation 1: the sum exceeds x with a probability that falls by exp(-2 * 1/2 * x).
@@ -65,7 +74,7 @@ mod tests {
     fn rows_without_readings_fit_nothing() {
         let rows: Vec<ReadingRow> =
             walk("A", 5_000, 1).into_iter().map(|r| ReadingRow { readings: [f64::NAN; 5], ..r }).collect();
-        let error = fit_channels(&rows, &CalibrationConfig::default()).unwrap_err();
+        let error = fit_channels(&[rows], &CalibrationConfig::default()).unwrap_err();
         assert!(matches!(error, CalibrateError::TooFewScores { found: 0, .. }), "{error}");
     }
 }

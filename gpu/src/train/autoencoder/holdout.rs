@@ -23,7 +23,7 @@ pub(super) fn scored<'a>(
         sides.hold(&mut shown);
         let whole = forward.score_values(law, profiles.of(row.symbol), &shown, row.valid)?;
         let raw = f64::from(sides.harm_of(whole, |feature| row.get(usize::from(feature))).raw);
-        Some(ScoredRow { ts: row.ts, symbol: row.symbol, raw })
+        Some(ScoredRow { ts: row.ts, symbol: row.symbol, capture: 0, raw })
     };
     rows.into_iter().filter_map(of).collect()
 }

@@ -7,6 +7,7 @@ mod errors;
 mod fit;
 mod gpd;
 mod holdout;
+mod joint;
 mod pca;
 mod profiles;
 mod split;
@@ -17,6 +18,7 @@ pub use channels::fit_channels;
 pub use device::TrainDevice;
 pub use errors::TrainError;
 pub use fit::{Phase, Progress};
+pub use joint::fit_joint;
 #[cfg(test)]
 pub(crate) use profiles::fit_profile;
 pub use vae::train_vae;
