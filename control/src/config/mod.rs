@@ -32,6 +32,7 @@ mod text;
 mod ticks;
 mod tiers;
 mod tree;
+mod warn;
 
 pub use envelopes::LimitPlan;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
@@ -60,6 +61,8 @@ pub use schema_policy::{
 };
 pub use scopes::DeclaredScopes;
 pub use ticks::{TickChoice, TickPlan};
+
+pub use warn::WarnPlan;
 
 use check::way;
 use columns::Columns;

@@ -374,6 +374,8 @@ pub(crate) struct Bounds {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
+    /// The share of a limit above which an order is flagged.
+    pub(crate) warn_at: f64,
     pub(crate) default: BTreeMap<LimitKey, Bounds>,
     pub(crate) symbol: BTreeMap<SymbolName, BTreeMap<LimitKey, Bounds>>,
 }

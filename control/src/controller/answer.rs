@@ -156,7 +156,7 @@ impl Controller {
                 }
             }));
         }
-        Ok(Reply::Limits(LimitsPage { rows, next }))
+        Ok(Reply::Limits(LimitsPage { rows, next, warn_bps: self.warn_bps }))
     }
 
     pub(super) fn tier_show(

@@ -210,6 +210,7 @@ impl Controller {
             words: Words::default(),
             limits_ahead: LimitsAhead::default(),
             lists: Lists::new(plan),
+            warn_bps: plan.warn.bps,
             tiers,
             anchor_path: places.anchors,
             four_eyes: plan.ops.four_eyes.clone(),

@@ -335,6 +335,9 @@ pub struct LimitsPage {
     pub rows: Vec<LimitRow>,
     /// Where the next page starts, when there is one.
     pub next: Option<SymbolName>,
+    /// Above so many ten-thousandths of a limit an order is flagged; 0 from a daemon that does not say.
+    #[serde(default)]
+    pub warn_bps: u32,
 }
 
 /// One limit changed.

@@ -145,7 +145,7 @@
 #define PORTCULLIS_GATE_FLAG_TIER 1
 
 /*
- Flag: quantity, value or position is above seven eighths of its limit.
+ Flag: quantity, value or position is above the configured share of its limit.
  */
 #define PORTCULLIS_GATE_FLAG_NEAR_LIMIT 2
 

@@ -60,7 +60,7 @@ pub const PORTCULLIS_GATE_REJECT: u8 = 3;
 
 /// Flag: the instrument's tier is Elevated or above.
 pub const PORTCULLIS_GATE_FLAG_TIER: u8 = 1;
-/// Flag: quantity, value or position is above seven eighths of its limit.
+/// Flag: quantity, value or position is above the configured share of its limit.
 pub const PORTCULLIS_GATE_FLAG_NEAR_LIMIT: u8 = 2;
 /// Flag: a market order for more than the far touch shows.
 pub const PORTCULLIS_GATE_FLAG_WALKS_BOOK: u8 = 4;

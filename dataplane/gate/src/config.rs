@@ -11,6 +11,7 @@ use crate::{
     table_error::ROWS_MAX,
     tables::GateTables,
     tally::ProfitRules,
+    warn::WarnShare,
     worth::MoneyRules,
 };
 
@@ -82,6 +83,8 @@ pub struct GateConfig<'a> {
     pub strategy_times_in_force: &'a [TimesInForce],
     /// At how many executions of one side a strategy is stopped; `None` for none.
     pub repeated_executions: Option<RepeatedExecutions>,
+    /// Above which share of a limit an order that is let through is flagged.
+    pub warn: WarnShare,
     /// How money is counted; `None` takes every price for money as it stands.
     pub money: Option<MoneyRules>,
 }
@@ -126,6 +129,7 @@ impl GateConfig<'_> {
         mark_age_max: Nanos(0),
         strategy_times_in_force: &[],
         repeated_executions: None,
+        warn: WarnShare::DEFAULT,
         money: None,
     };
 }

@@ -23,21 +23,21 @@ impl Gate {
     #[inline]
     #[must_use]
     pub fn check(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
-        if self.tables.fat_finger.is_some() {
-            return self.check_by_fat_finger(order, now);
+        if self.apart {
+            return self.check_apart(order, now);
         }
         self.check_by::<false>(order, now)
     }
 
-    /// Apart, so that a gate without fat-finger limits pays one branch for them.
+    /// Apart, so that a gate without fat-finger limits, and with the usual share of a limit, pays one branch for them.
     #[inline(never)]
-    fn check_by_fat_finger(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+    fn check_apart(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
         self.check_by::<true>(order, now)
     }
 
     #[inline(always)]
-    fn check_by<const FAT_FINGER: bool>(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
-        match self.pass::<FAT_FINGER>(order, now) {
+    fn check_by<const APART: bool>(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+        match self.pass::<APART>(order, now) {
             Some(pass) => accept(&pass),
             None => self.check_all(order, now),
         }
@@ -59,28 +59,24 @@ impl Gate {
     #[inline]
     pub fn reserve(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
         self.refresh(order.instrument, now);
-        if self.tables.fat_finger.is_some() {
-            return self.reserve_by_fat_finger(order, now);
+        if self.apart {
+            return self.reserve_apart(order, now);
         }
         self.reserve_by::<false>(order, now)
     }
 
     #[inline(never)]
-    fn reserve_by_fat_finger(
-        &mut self,
-        order: &OrderIntent,
-        now: UnixNanos,
-    ) -> (Verdict, Option<Reservation>) {
+    fn reserve_apart(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
         self.reserve_by::<true>(order, now)
     }
 
     #[inline(always)]
-    fn reserve_by<const FAT_FINGER: bool>(
+    fn reserve_by<const APART: bool>(
         &mut self,
         order: &OrderIntent,
         now: UnixNanos,
     ) -> (Verdict, Option<Reservation>) {
-        match self.pass::<FAT_FINGER>(order, now) {
+        match self.pass::<APART>(order, now) {
             Some(pass) => {
                 (accept(&pass), self.commit(order, pass.room, pass.px, pass.order_interval_ns, now))
             }

@@ -32,7 +32,7 @@ pub struct Flags(pub(crate) u8);
 impl Flags {
     /// The instrument's tier is Elevated or above.
     pub const TIER: Self = Self(1);
-    /// Quantity, value or position is above seven eighths of its limit.
+    /// Quantity, value or position is above the share of its limit that [`crate::GateConfig::warn`] says.
     pub const NEAR_LIMIT: Self = Self(1 << 1);
     /// A market order for more than the far touch shows: it was judged by the levels behind it.
     pub const WALKS_BOOK: Self = Self(1 << 2);

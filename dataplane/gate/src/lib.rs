@@ -172,6 +172,7 @@ mod tests;
 mod trade;
 pub mod twin;
 mod verdict;
+mod warn;
 mod weigh;
 mod weight;
 mod window;
@@ -223,6 +224,7 @@ pub use tables::{GateTables, TableShape, TableWriters};
 pub use tally::ProfitRules;
 pub use terms_writer::{TermsError, TermsWriter};
 pub use verdict::{Breach, Explanation, Named, VERDICT_WORDS, Verdict};
+pub use warn::WarnShare;
 pub use worth::{
     CURRENCIES_MAX, CurrencyId, InstrumentTerms, MULTIPLIER_MICROS_MAX, MoneyRules, RATE_NANOS_MAX, TradeDate,
 };

@@ -197,7 +197,7 @@ pub(crate) fn levels(format: Format, rows: &[LevelRow]) -> Result<()> {
     answer(format, "levels", &rows, &sheet, none)
 }
 
-pub(crate) fn limits(format: Format, rows: &[LimitRow]) -> Result<()> {
+pub(crate) fn limits(format: Format, rows: &[LimitRow], warn_bps: u32) -> Result<()> {
     let mut sheet = Sheet::new(&[
         "symbol",
         "limit",
@@ -226,13 +226,14 @@ pub(crate) fn limits(format: Format, rows: &[LimitRow]) -> Result<()> {
             Field::Moment(row.set_at),
         ]);
     }
-    answer(
-        format,
-        "limits",
-        &rows,
-        &sheet,
-        if rows.is_empty() { "No instrument has been defined yet.\n" } else { "" },
-    )
+    let people = match warn_bps {
+        _ if rows.is_empty() => "No instrument has been defined yet.\n".to_owned(),
+        0 => String::new(),
+        share => {
+            format!("An order above {} % of a limit has the flag near_limit.\n", f64::from(share) / 100.0)
+        }
+    };
+    answer(format, "limits", &rows, &sheet, &people)
 }
 
 pub(crate) fn limits_changed(format: Format, diffs: &[LimitDiff], dry_run: bool) -> Result<()> {

@@ -377,7 +377,7 @@ impl World {
             let (mut writer, reader) = FatFingerTable::create(&rig.gate.tables.statics).unwrap();
             let fat_finger = FatFingerLimits::new(sizes.map(Qty));
             writer.publish(INSTRUMENT, &fat_finger, Nanos(lease_ms * 1_000_000), 1, NOW).unwrap();
-            rig.gate.tables.fat_finger = Some(reader);
+            rig.gate.set_fat_finger(reader);
         }
         rig.gate.tables.dynamics = Some(limit_reader);
         rig.gate.tables.references = ref_reader;
