@@ -4,6 +4,7 @@ use types::Nanos;
 
 use crate::{
     activity::ActivityLimits,
+    audit::GateMode,
     ids::ClassId,
     intent::TimesInForce,
     levels::{ExposureLimits, GROUP_KINDS, GroupConfig},
@@ -85,6 +86,8 @@ pub struct GateConfig<'a> {
     pub repeated_executions: Option<RepeatedExecutions>,
     /// Above which share of a limit an order that is let through is flagged.
     pub warn: WarnShare,
+    /// Whether orders that break a limit are refused, or only said.
+    pub mode: GateMode,
     /// How money is counted; `None` takes every price for money as it stands.
     pub money: Option<MoneyRules>,
 }
@@ -130,6 +133,7 @@ impl GateConfig<'_> {
         strategy_times_in_force: &[],
         repeated_executions: None,
         warn: WarnShare::DEFAULT,
+        mode: GateMode::Enforce,
         money: None,
     };
 }

@@ -36,6 +36,9 @@ impl Flags {
     pub const NEAR_LIMIT: Self = Self(1 << 1);
     /// A market order for more than the far touch shows: it was judged by the levels behind it.
     pub const WALKS_BOOK: Self = Self(1 << 2);
+    /// The gate is in audit mode, and the order breaks what the verdict's reason says: it is let through, unless the decision is to
+    /// refuse it.
+    pub const AUDIT: Self = Self(1 << 3);
     /// None.
     pub const NONE: Self = Self(0);
 

@@ -6,6 +6,8 @@ use types::{InstrumentId, Nanos, Px, Qty, Side, UnixNanos};
 
 use crate::{
     activity::{Activities, RoundedValue},
+    audit::GateMode,
+    breaches::Breaches,
     breaker::{Breaker, BreakerKey},
     case::{Settings, StrategyRow},
     config::{self, GateConfig, GateError, SelfMatch},
@@ -49,6 +51,10 @@ pub struct Gate {
     pub(crate) accounts: u16,
     pub(crate) ref_age_max: Nanos,
     pub(crate) critical_reduce_only: bool,
+    /// Whether breaches are only said.
+    pub(crate) audits: bool,
+    /// What the last order broke that the fast path did not let through.
+    pub(crate) audited: Breaches,
     /// Whether fat-finger limits or another share than the usual one are to be asked, apart from the path of gates that have neither.
     pub(crate) apart: bool,
     pub(crate) warn: WarnShare,
@@ -208,6 +214,8 @@ impl Gate {
             accounts: config.accounts,
             ref_age_max: config.ref_age_max,
             critical_reduce_only: config.critical_reduce_only,
+            audits: config.mode == GateMode::Audit,
+            audited: Breaches::NONE,
             apart,
             warn: config.warn,
             money: config.money,

@@ -108,6 +108,7 @@ extern crate std;
 
 mod activity;
 mod assess;
+mod audit;
 mod breaches;
 mod breaker;
 mod case;
@@ -179,6 +180,7 @@ mod window;
 mod worth;
 
 pub use activity::{ActivityLimits, Doer, RoundedValue};
+pub use audit::GateMode;
 pub use breaker::{
     Breaker, BreakerCause, BreakerKey, BreakerReader, BreakerState, BreakerTable, BreakerWriter, TripWriter,
     UnknownBreaker,
@@ -223,7 +225,7 @@ pub use table_error::{ROWS_MAX, ReadFault, TableError, TableSizeError, UnknownRo
 pub use tables::{GateTables, TableShape, TableWriters};
 pub use tally::ProfitRules;
 pub use terms_writer::{TermsError, TermsWriter};
-pub use verdict::{Breach, Explanation, Named, VERDICT_WORDS, Verdict};
+pub use verdict::{Breach, Explanation, Named, VERDICT_WORDS, Verdict, WOULD_REJECT};
 pub use warn::WarnShare;
 pub use worth::{
     CURRENCIES_MAX, CurrencyId, InstrumentTerms, MULTIPLIER_MICROS_MAX, MoneyRules, RATE_NANOS_MAX, TradeDate,

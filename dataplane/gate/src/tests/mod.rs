@@ -3,6 +3,7 @@
 
 mod account;
 mod activity;
+mod audit;
 mod blindness;
 mod boundaries;
 mod clock;
