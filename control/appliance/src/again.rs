@@ -58,6 +58,11 @@ pub(crate) fn judge(plan: &Plan, seen: &Seen<'_>) -> Again {
     };
     let limit = max_qty(plan, symbol, tier);
     match (seen.decision, qty > limit) {
+        (gate::WOULD_REJECT, over) => match (seen.slug.split(' ').any(is_for_quantity), over) {
+            (true, false) => Again::NotForQuantity(limit),
+            (false, true) => Again::Refused(limit),
+            (true, true) | (false, false) => Again::Same,
+        },
         ("reject", false) if is_for_quantity(seen.slug) => Again::NotForQuantity(limit),
         ("reject", _) => Again::Same,
         ("accept" | "flag", true) => Again::Refused(limit),

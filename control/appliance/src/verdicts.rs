@@ -111,7 +111,11 @@ impl Row {
     /// Whether it is of what was asked for.
     fn is_of(&self, filter: &VerdictsFilter) -> bool {
         let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
-        let reason = filter.reason.as_ref().is_none_or(|reason| *reason == self.slug || *reason == self.code);
+        let names = |wanted: &String, list: &str| list.split(' ').any(|one| one == wanted);
+        let reason = filter
+            .reason
+            .as_ref()
+            .is_none_or(|reason| names(reason, &self.slug) || names(reason, &self.code));
         is(&filter.account, &self.account)
             && is(&filter.strategy, &self.strategy)
             && is(&filter.symbol, &self.symbol)
@@ -365,9 +369,14 @@ impl Tally {
     fn take(&mut self, row: Row) {
         self.all += 1;
         let Row { decision, slug, tier, strategy, account, symbol, .. } = row;
-        for (counts, value) in self.counts.iter_mut().zip([decision, slug, tier, strategy, account, symbol]) {
-            let apart = counts.len() < VALUES_MAX || counts.contains_key(&value);
-            *counts.entry(if apart { value } else { OTHERS.to_owned() }).or_default() += 1;
+        // In audit mode an order has every reason that it breaks.
+        let reasons = slug.split(' ').map(str::to_owned).collect();
+        let columns = [vec![decision], reasons, vec![tier], vec![strategy], vec![account], vec![symbol]];
+        for (counts, values) in self.counts.iter_mut().zip(columns) {
+            for value in values {
+                let apart = counts.len() < VALUES_MAX || counts.contains_key(&value);
+                *counts.entry(if apart { value } else { OTHERS.to_owned() }).or_default() += 1;
+            }
         }
     }
 

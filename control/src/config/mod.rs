@@ -52,8 +52,8 @@ pub use plan::Plan;
 pub use restricted::RestrictedPlan;
 pub use restricted_list::{Restricted, RestrictedList};
 pub use schema::{
-    Audit, Book, Client, Eal, EalMemory, Feed, Gate, Igmp, Instance, Link, OnDaemonLoss, Orders, Placement,
-    Scorer, ScorerBackend, SelfMatch,
+    Audit, Book, Client, ClientMode, Eal, EalMemory, Feed, Gate, Igmp, Instance, Link, OnDaemonLoss, Orders,
+    Placement, Scorer, ScorerBackend, SelfMatch,
 };
 pub use schema_ops::{FourEyes, Log, LogFormat, Metrics, SinkFile, SinkRedis, SinkWebhook, Sinks, TwoPeople};
 pub use schema_policy::{

@@ -68,6 +68,7 @@ impl Controller {
             tiers,
             books: book_groups(&views),
             closed,
+            audit_mode: self.audit_mode(),
             reduce_only,
             feeds: snapshot.feeds,
             scorer: snapshot.scorer,

@@ -16,7 +16,7 @@ use crate::audit::{
     read_anchors, verify,
 };
 use crate::backend::Backend;
-use crate::config::Plan;
+use crate::config::{ClientMode, Plan};
 use crate::names::Scope;
 use crate::roles::UserDatabase;
 use crate::stamp::Stamp;
@@ -284,6 +284,7 @@ impl Controller {
         said.extend(judgement.notes);
         said.extend(TierBook::open(dir, key.as_ref(), judgement.tiers).1);
         said.extend(unknown_names(plan));
+        said.extend(in_audit_mode(plan));
         Ok(said)
     }
 
@@ -396,6 +397,14 @@ fn unknown_names(plan: &Plan) -> Vec<String> {
     }
 }
 
+/// What is to be said of clients in audit mode.
+fn in_audit_mode(plan: &Plan) -> impl Iterator<Item = String> {
+    let audits = plan.clients.iter().filter(|(_, client)| client.mode == ClientMode::Audit);
+    audits.map(|(name, _)| {
+        format!("client {name} is in audit mode: no limit stops its orders, only halts of a person")
+    })
+}
+
 fn warnings(plan: &Plan, latch: &LatchFile, torn: Option<&TornLine>) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(halt) = latch.halt() {
@@ -414,6 +423,7 @@ fn warnings(plan: &Plan, latch: &LatchFile, torn: Option<&TornLine>) -> Vec<Stri
         warnings.push(format!("the audit log's last line was torn: its {bytes} bytes are kept in {kept}"));
     }
     warnings.extend(unknown_names(plan));
+    warnings.extend(in_audit_mode(plan));
     warnings
 }
 

@@ -17,6 +17,9 @@ const PATIENCE_NS: u64 = 10_000_000_000;
 
 /// How long a gateway may not run before that is worth an event: one that ended by a fault is opened again a second later.
 const GATEWAY_PATIENCE_NS: u64 = 3_000_000_000;
+
+/// What orders may do every second is an event once in so long.
+const OFTEN_NS: u64 = 60_000_000_000;
 /// What is said of an end that is believed, and of one that is taken back.
 const SESSION_ENDED: &str =
     "the session of channel CHANNEL ended: instruments are closed until another begins or it goes on";
@@ -50,10 +53,11 @@ pub(crate) const LOOKED_FOR: [EventKind; ENDS.len()] = [
     EventKind::Latch,
     EventKind::Gateway,
     EventKind::Port,
+    EventKind::AuditMode,
 ];
 
 /// What is said when a condition is over.
-const ENDS: [(EventKind, &str); 9] = [
+const ENDS: [(EventKind, &str); 10] = [
     (EventKind::Feed, "the feed is no longer silent, stale or late"),
     (EventKind::Line, "the line is heard again"),
     (EventKind::Book, "the book is stale no more"),
@@ -63,6 +67,7 @@ const ENDS: [(EventKind, &str); 9] = [
     (EventKind::Latch, "everything in force is on disk again"),
     (EventKind::Gateway, "the gateway carries orders again"),
     (EventKind::Port, "the link of the port is up again"),
+    (EventKind::AuditMode, "the limits of the order process stop its orders again"),
 ];
 
 /// What was seen when it was last looked.
@@ -76,6 +81,8 @@ pub(crate) struct Facts {
     /// Scores and messages when scores last moved, and when that was.
     scored: (u64, u64, Stamp),
     books: Lasting,
+    /// When what orders may do every second was said last.
+    often: BTreeMap<(EventKind, String), Stamp>,
 }
 
 fn critical(text: String) -> (Severity, String) {
@@ -100,6 +107,7 @@ impl Facts {
             states: BTreeMap::new(),
             scored: (0, 0, now),
             books: Lasting::new(),
+            often: BTreeMap::new(),
         }
     }
 
@@ -277,10 +285,45 @@ impl Facts {
             "{lost} records are lost and {damaged} damaged since the start: its positions are in doubt until they are set"
         );
         self.count(seen.now, EventKind::Records, &scope, lost + damaged, &text, said);
+        self.limits_of(seen, session, lasting, said);
         if session.in_doubt {
             let text =
                 "positions are in doubt: only orders that reduce them pass until they are set".to_owned();
             lasting.insert((EventKind::Doubt, scope), warning(text));
+        }
+    }
+
+    /// Whether its limits bind, and what of them is nearly or more than used up.
+    fn limits_of(
+        &mut self,
+        seen: &Watched,
+        session: &SessionRow,
+        lasting: &mut Lasting,
+        said: &mut Vec<Draft>,
+    ) {
+        let scope = format!("client:{}", session.client);
+        if session.audits() {
+            let text =
+                "the order process is in audit mode: no limit stops its orders, only halts of a person";
+            lasting.insert((EventKind::AuditMode, scope.clone()), warning(text.to_owned()));
+        }
+        let SessionRow { would_reject, near_limit, .. } = session;
+        let counts = [
+            (EventKind::WouldReject, *would_reject, "left in audit mode that would have been refused"),
+            (EventKind::NearLimit, *near_limit, "were let through near a limit (limits.warn_at)"),
+        ];
+        for (kind, count, what) in counts {
+            let key = (kind, scope.clone());
+            let is_early = self.often.get(&key).is_some_and(|last| seen.now.0.since(last.0).0 < OFTEN_NS);
+            if is_early {
+                continue;
+            }
+            let before = said.len();
+            let text = format!("{count} orders {what}, since the start: see the verdict log");
+            self.count(seen.now, kind, &scope, count, &text, said);
+            if said.len() > before {
+                self.often.insert(key, seen.now);
+            }
         }
     }
 
@@ -378,11 +421,14 @@ fn counted(feed: &FeedStatus) -> [(EventKind, u64, String); 5] {
 
 /// Who or what causes a condition of this kind.
 fn cause_of(kind: EventKind) -> &'static str {
-    const CAUSES: [(EventKind, &str); 10] = [
+    const CAUSES: [(EventKind, &str); 13] = [
         (EventKind::Scorer, "model"),
         (EventKind::Client, "client"),
         (EventKind::Records, "client"),
         (EventKind::Doubt, "client"),
+        (EventKind::AuditMode, "client"),
+        (EventKind::WouldReject, "client"),
+        (EventKind::NearLimit, "client"),
         (EventKind::Latch, "disk"),
         (EventKind::Gateway, "gateway"),
         (EventKind::GatewayEnded, "gateway"),

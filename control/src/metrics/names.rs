@@ -416,6 +416,24 @@ pub(super) const CLIENT_IN_DOUBT: Metric = Metric {
     unit: "",
     help: "1 while a position of the order process is in doubt",
 };
+pub(super) const CLIENT_AUDIT_MODE: Metric = Metric {
+    name: "client_audit_mode",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "1 while the order process is in audit mode: orders that break a limit leave",
+};
+pub(super) const CLIENT_WOULD_REJECT_ORDERS: Metric = Metric {
+    name: "client_would_reject_orders",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Orders that left in audit mode and would have been refused; they are among those flagged",
+};
+pub(super) const CLIENT_NEAR_LIMIT_ORDERS: Metric = Metric {
+    name: "client_near_limit_orders",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Orders that were let through above the share of a limit that is limits.warn_at",
+};
 pub(super) const AUDIT_RECORDS: Metric =
     Metric { name: "audit_records", kind: Kind::Counter, unit: "", help: "Records in the audit log" };
 pub(super) const REFUSED_COMMANDS: Metric = Metric {

@@ -84,6 +84,9 @@ pub struct GrantRules {
     /// How many of 65,536 parts of a limit are left where an order begins to be flagged; an eighth from a daemon that does not say.
     #[serde(default = "eighth")]
     pub warn_left: u32,
+    /// Whether breaches are only said: the client is in audit mode. The daemon's word; one that does not say it enforces.
+    #[serde(default)]
+    pub audits: bool,
     /// Orders per second of one strategy over all instruments, and how many at once.
     pub strategy_rate: (u32, u32),
     /// Most orders open at once.

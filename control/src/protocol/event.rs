@@ -161,6 +161,12 @@ kinds! {
     PortLoss "port.loss" Once;
     /// A ring within the appliance was full, and what it was to carry is lost.
     RingLoss "ring.loss" Once;
+    /// An order process is in audit mode, or no more: no limit stops its orders.
+    AuditMode "client.audit_mode" Level;
+    /// Orders left in audit mode that would have been refused.
+    WouldReject "client.would_reject" Once;
+    /// Orders were let through near a limit.
+    NearLimit "client.near_limit" Once;
     /// A kind of a newer release.
     Other "other" None;
 }

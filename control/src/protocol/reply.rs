@@ -15,7 +15,7 @@ use super::settlement::SettlementMissing;
 use super::tier_map::TierMapPage;
 use super::verified::VerifyReply;
 use crate::amount::Amount;
-use crate::names::{Scope, SymbolName};
+use crate::names::{Name, Scope, SymbolName};
 use crate::stamp::Stamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -266,6 +266,9 @@ pub struct StatusReply {
     /// Why no order can pass now; none when orders can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<String>,
+    /// Clients in audit mode, which no limit stops.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audit_mode: Vec<Name>,
     /// Only orders that reduce what is held can pass.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reduce_only: bool,

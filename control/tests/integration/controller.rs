@@ -1,7 +1,6 @@
 //! Who may do what, and in which order record, latch and effect happen.
 
 use crate::desk::{Desk, START, Site, changed, clock_of, person, plan_in};
-use control::Controller;
 use control::audit::{VerifyOptions, verify};
 use control::backend::Backend;
 use control::limits::LimitKey;

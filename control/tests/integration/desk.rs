@@ -454,6 +454,9 @@ impl Backend for Desk {
             lost: 0,
             damaged: 0,
             unlogged: 0,
+            mode: "enforce".to_owned(),
+            would_reject: 0,
+            near_limit: 0,
             in_doubt: self.held.lock().unwrap().in_doubt,
         };
         vec![SessionView { session, uid: attached.then_some(0) }]

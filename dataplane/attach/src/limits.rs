@@ -2,8 +2,8 @@
 
 use control::protocol::{Grant, GrantGroup, GrantRules};
 use gate::{
-    ActivityLimits, ExposureLimits, GROUP_KINDS, GateConfig, GroupConfig, GroupKind, MoneyRules, ProfitRules,
-    RepeatedExecutions, SelfMatch, StrategyConfig, TimesInForce, WarnShare,
+    ActivityLimits, ExposureLimits, GROUP_KINDS, GateConfig, GateMode, GroupConfig, GroupKind, MoneyRules,
+    ProfitRules, RepeatedExecutions, SelfMatch, StrategyConfig, TimesInForce, WarnShare,
 };
 use std::collections::BTreeMap;
 use types::Nanos;
@@ -134,6 +134,7 @@ pub(crate) fn config_of<'a>(
         }),
         mark_age_max: Nanos(rules.levels.mark_age_max_ns),
         warn: WarnShare::leaving(rules.warn_left)?,
+        mode: if rules.audits { GateMode::Audit } else { GateMode::Enforce },
         repeated_executions: rules
             .repeated_executions
             .map(|(most, window)| RepeatedExecutions { most, window: Nanos(window) }),

@@ -204,6 +204,7 @@ fn tables_of_ticks_survive_their_grant() {
         strategy_times_in_force: BTreeMap::new(),
         account_activity: BTreeMap::new(),
         warn_left: gate::WarnShare::DEFAULT.left(),
+        audits: false,
         strategy_rate: (1, 1),
         open_orders_max: 1,
         recent_orders: 1,

@@ -232,7 +232,8 @@ impl c::Verdict {
         tier: 0,
         source: 0,
         flags: 0,
-        reserved: [0; 10],
+        would_reject: 0,
+        reserved: [0; 8],
     };
 }
 
@@ -250,13 +251,15 @@ impl c::Exposure {
 impl From<Verdict> for c::Verdict {
     #[inline]
     fn from(verdict: Verdict) -> Self {
+        let (reason, would_reject) =
+            if verdict.accepted() { (0, verdict.code()) } else { (verdict.code(), 0) };
         let flag = |flag, bit| if verdict.flags.has(flag) { bit } else { 0 };
         Self {
             limit: verdict.limit,
             value: verdict.value,
             score_micros: verdict.score.micros(),
             version: verdict.version,
-            reason: verdict.code(),
+            reason,
             decision: match verdict.decision {
                 Decision::Accept => c::PORTCULLIS_GATE_ACCEPT,
                 Decision::Flag => c::PORTCULLIS_GATE_FLAG,
@@ -266,8 +269,10 @@ impl From<Verdict> for c::Verdict {
             source: verdict.source as u8,
             flags: flag(Flags::TIER, c::PORTCULLIS_GATE_FLAG_TIER)
                 | flag(Flags::NEAR_LIMIT, c::PORTCULLIS_GATE_FLAG_NEAR_LIMIT)
-                | flag(Flags::WALKS_BOOK, c::PORTCULLIS_GATE_FLAG_WALKS_BOOK),
-            reserved: [0; 10],
+                | flag(Flags::WALKS_BOOK, c::PORTCULLIS_GATE_FLAG_WALKS_BOOK)
+                | flag(Flags::AUDIT, c::PORTCULLIS_GATE_FLAG_AUDIT),
+            would_reject,
+            reserved: [0; 8],
         }
     }
 }

@@ -177,6 +177,7 @@ pub(crate) fn grant_rules(plan: &Plan) -> GrantRules {
         strategy_times_in_force: BTreeMap::new(),
         levels: GrantLevels::default(),
         warn_left: config.warn.left(),
+        audits: false,
         repeated_executions: config.repeated_executions.map(|rules| (rules.most, rules.window.0)),
         daemon_age_max_ns: 0,
     }

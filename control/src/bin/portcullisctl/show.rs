@@ -72,6 +72,11 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
     let up = span(status.started, status.now);
     line("instance", Field::text(format!("{} (build {}, up {up})", status.instance, status.build)));
     line("state", state(status));
+    if !status.audit_mode.is_empty() {
+        let named: Vec<&str> = status.audit_mode.iter().map(|name| name.as_str()).collect();
+        let out = format!("no limit stops an order of {}: only halts of a person do", named.join(", "));
+        line("AUDIT MODE", Field::Alarm(out));
+    }
     if let LatchHealth::Damaged(why) = &status.latch {
         let out = format!("state on disk could not be believed: {why}; a risk_admin ends this with `resume`");
         line("latch", Field::Alarm(out));

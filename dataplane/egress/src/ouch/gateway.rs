@@ -399,7 +399,7 @@ impl Gateway {
                 Ok(()) => {
                     self.counters.add(Count::Reattached);
                     self.renumber();
-                    self.said.push("attached to the appliance anew".to_owned());
+                    self.said.push(self.port.attached_anew());
                 }
                 Err(error) => self.say_once(format!("not attached: {error}")),
             }
@@ -468,6 +468,12 @@ impl Gateway {
     /// What a person should know, since the last call.
     pub fn take_said(&mut self) -> Vec<String> {
         std::mem::take(&mut self.said)
+    }
+
+    /// As [`OrderPort::audits`].
+    #[must_use]
+    pub fn audits(&self) -> bool {
+        self.port.audits()
     }
 }
 

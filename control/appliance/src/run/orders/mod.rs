@@ -4,6 +4,7 @@
 //! a gate of its own; a process that attaches gets the steps that bring its gate there. The ring lies in memory and outlives
 //! both; the journal is the state directory's.
 
+mod breaks;
 mod closing;
 mod halt;
 mod holdings;
@@ -21,7 +22,7 @@ use anyhow::{Context, Result, bail};
 pub(super) use closing::ClosedScopes;
 use control::KnownClients;
 use control::cause::one_line;
-use control::config::{Client, OnDaemonLoss, Plan};
+use control::config::{Client, ClientMode, OnDaemonLoss, Plan};
 use control::names::Name;
 use control::protocol::Grant;
 use gate::{AccountId, GateConfig, StrategyId};
@@ -162,7 +163,8 @@ impl Orders {
     /// How every process stands, for `status`.
     pub(super) fn standings(&self) -> impl Iterator<Item = (String, BTreeMap<String, u64>)> {
         self.processes.iter().map(|(name, process)| {
-            let Counts { accepted, flagged, rejected, lost, damaged, unlogged } = process.counts;
+            let Counts { accepted, flagged, rejected, lost, damaged, unlogged, would_reject, near_limit } =
+                process.counts;
             let all = [
                 ("attached", process.seat().is_some().into()),
                 ("open_orders", process.mirror.open_order_count() as u64),
@@ -172,6 +174,9 @@ impl Orders {
                 ("lost_records", lost),
                 ("damaged_records", damaged),
                 ("unlogged_refusals", unlogged),
+                ("audit_mode", (process.client.mode == ClientMode::Audit).into()),
+                ("would_reject", would_reject),
+                ("near_limit", near_limit),
             ];
             let all = all.map(|(counter, value)| (counter.to_owned(), value));
             (format!("order process {name}"), all.into())
@@ -308,6 +313,7 @@ impl Orders {
             OnDaemonLoss::Halt => SILENCE_MAX.0,
             OnDaemonLoss::Static => 0,
         };
+        grant.rules.audits = process.client.mode == ClientMode::Audit;
         Ok((grant, descriptors))
     }
 }
