@@ -478,6 +478,31 @@ mod tests {
     }
 
     #[test]
+    fn an_order_of_audit_mode_is_found_and_counted_by_each_reason() {
+        let row = "1700000003000000000,4,A,mm1,FUTX,buy,900,100.00,would reject,600 1000,QTY_STATIC POS_LONG,500,900,normal,0.1,40\n";
+        let text = format!("{LOG}{row}");
+        let of = |reason: &str| {
+            let filter = VerdictsFilter { reason: Some(reason.to_owned()), ..VerdictsFilter::default() };
+            ids(&text, &filter).unwrap().concat()
+        };
+        assert_eq!([of("POS_LONG"), of("1000"), of("QTY_STATIC"), of("QTY")], ["4", "4", "24", ""]);
+        let decision = clap::ValueEnum::from_str("would-reject", false).ok();
+        let would = VerdictsFilter { decision, ..VerdictsFilter::default() };
+        assert_eq!(ids(&text, &would).unwrap(), ["4"]);
+        let (log, mut tally) = (log(&text), Tally::default());
+        rows(log.path(), &VerdictsFilter::default(), |row| {
+            tally.take(row);
+            Ok(())
+        })
+        .unwrap();
+        let all = tally.rows();
+        let orders =
+            |by, value| all.iter().find(|count| count.by == by && count.value == value).unwrap().orders;
+        assert_eq!((orders("decision", "would reject"), orders("decision", "reject")), (1, 1));
+        assert_eq!((orders("reason", "QTY_STATIC"), orders("reason", "POS_LONG"), tally.all), (2, 1, 4));
+    }
+
+    #[test]
     fn a_last_row_that_is_not_whole_is_left_out_and_damage_is_told() {
         let cut = &LOG[..LOG.len() - 30];
         assert_eq!(ids(cut, &VerdictsFilter::default()).unwrap(), ["1", "2"]);

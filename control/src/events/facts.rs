@@ -626,6 +626,43 @@ mod tests {
     }
 
     #[test]
+    fn audit_mode_lasts_as_an_alert_and_what_it_let_through_is_said_once_a_minute() {
+        let session = |mode: &str, would_reject: u64, near_limit: u64| -> SessionRow {
+            serde_json::from_value(serde_json::json!({
+                "client": "mm1", "kind": "process", "state": "attached", "pid": null, "user": "", "since": null, "ring_waiting": 0,
+                "ring_records": 8, "open_orders": 0, "accepted": 0, "flagged": 0, "rejected": 0, "lost": 0, "damaged": 0,
+                "unlogged": 0, "in_doubt": false, "mode": mode, "would_reject": would_reject, "near_limit": near_limit
+            }))
+            .unwrap()
+        };
+        let mut facts = Facts::new(at(0));
+        let mut look = |s: u64, row: SessionRow| {
+            let all = Watched { sessions: vec![row], ..seen(s, feed("live")) };
+            let drafts = facts.look(&all);
+            let texts: Vec<_> = drafts.iter().map(|draft| draft.clone().numbered(1).text).collect();
+            (said(drafts), texts.join("\n"))
+        };
+        let scope = "client:mm1";
+        assert_eq!(look(1, session("enforce", 0, 0)).0, []);
+        let began = row(EventKind::AuditMode, Severity::Warning, scope);
+        assert_eq!(look(2, session("audit", 0, 0)).0, [began]);
+        let (drafts, text) = look(3, session("audit", 2, 7));
+        let both =
+            [EventKind::WouldReject, EventKind::NearLimit].map(|kind| row(kind, Severity::Warning, scope));
+        assert_eq!(drafts, both);
+        assert!(text.contains("2 orders left in audit mode that would have been refused"), "{text}");
+        assert!(text.contains("7 orders were let through near a limit"), "{text}");
+        assert_eq!(look(62, session("audit", 9, 9)).0, [], "not every second");
+        let (drafts, text) = look(63, session("audit", 9, 7));
+        assert_eq!(drafts, [row(EventKind::WouldReject, Severity::Warning, scope)]);
+        assert!(text.starts_with("9 orders left"), "{text}");
+        assert_eq!(
+            look(64, session("enforce", 9, 7)).0,
+            [row(EventKind::AuditMode, Severity::Notice, scope)]
+        );
+    }
+
+    #[test]
     fn a_gateway_that_ends_is_told_at_once_and_one_that_stays_down_lasts_until_it_runs() {
         let mut facts = Facts::new(at(0));
         let down = |since: u64| Some(GatewayDown { since: at(since), why: "its port is taken".to_owned() });

@@ -1,5 +1,4 @@
 //! Answers. Numbers that a double would round are strings ([`Amount`], scores); moments are RFC 3339 in UTC.
-
 use super::attach::Grant;
 use super::driver::Driver;
 use super::event::{AlertsPage, EventStatus, EventsPage};

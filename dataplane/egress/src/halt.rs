@@ -192,6 +192,20 @@ mod tests {
     }
 
     #[test]
+    fn a_watchdog_cancels_nothing_in_audit_mode_and_a_person_everything() {
+        let of = |cause| [(BreakerKey::Strategy(StrategyId(3)), Breaker { cause, ..LATCHED })];
+        let told_of = |audits, cause| told(&mut watch().auditing(audits), &of(cause), 1);
+        assert_eq!(told_of(false, BreakerCause::Watchdog), [Halted::All]);
+        assert_eq!(told_of(true, BreakerCause::Watchdog), []);
+        for audits in [false, true] {
+            assert_eq!(told_of(audits, BreakerCause::Model), []);
+            for cause in [BreakerCause::Officer, BreakerCause::Latch, BreakerCause::Boot] {
+                assert_eq!(told_of(audits, cause), [Halted::All], "{cause:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_latched_trip_of_each_scope_is_told_once_and_again_after_a_reset() {
         let seventy = InstrumentId(70);
         for (key, halted) in [

@@ -375,6 +375,22 @@ mod tests {
     };
 
     #[test]
+    fn an_order_that_audit_mode_lets_out_has_no_reason_and_says_which_it_would_have_had() {
+        let accepted = Verdict::unpack([0; gate::VERDICT_WORDS]).unwrap();
+        // Decision in the third byte, flags in the sixth.
+        let packed = |decision: u64| [500, 900, 0, 600 | decision << 16 | 8 << 40];
+        let of = |words| c::Verdict::from(Verdict::unpack(words).unwrap());
+        let (left, refused) = (of(packed(1)), of(packed(2)));
+        assert_eq!((left.decision, left.reason, left.would_reject), (c::PORTCULLIS_GATE_FLAG, 0, 600));
+        assert_eq!((left.limit, left.value, left.flags), (500, 900, c::PORTCULLIS_GATE_FLAG_AUDIT));
+        assert_eq!(
+            (refused.decision, refused.reason, refused.would_reject),
+            (c::PORTCULLIS_GATE_REJECT, 600, 0)
+        );
+        assert_eq!(c::Verdict::from(accepted).would_reject, 0);
+    }
+
+    #[test]
     fn every_byte_of_an_order_is_a_value_or_a_fault() {
         let good = |order: c::Order| intent(&order).is_some();
         for byte in 0..=u8::MAX {

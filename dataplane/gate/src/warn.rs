@@ -63,6 +63,9 @@ impl WarnShare {
     /// The largest sum, in millionths, that is not near a limit in millionths.
     pub(crate) const fn of_sum(self, max_micros: u64) -> u128 {
         let max = max_micros as u128;
+        if self.is_eighth_left() {
+            return max - (max >> 3);
+        }
         max - ((max * self.left as u128) >> 16)
     }
 }

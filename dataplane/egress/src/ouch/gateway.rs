@@ -444,9 +444,8 @@ impl Gateway {
     /// Whether it has stopped: nothing is open, or the venue has had its time. It has logged out then.
     pub fn has_stopped(&mut self, now: UnixNanos) -> bool {
         let now = self.clock.take(now);
-        let is_due = self.stop_by.is_some_and(|by| now >= by);
         let waits = self.setup.cancel_on_disconnect && self.book.len() > 0;
-        let has_stopped = is_due || self.is_stopping() && !waits;
+        let has_stopped = self.stop_by.is_some_and(|by| now >= by || !waits);
         if has_stopped {
             self.leave_both(now);
         }

@@ -35,3 +35,37 @@ impl Breaks {
         reasons
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use attach::record::CODES;
+    use gate::VERDICT_WORDS;
+    use types::UnixNanos;
+
+    fn breaks(order: u64, named: &[u16]) -> Record {
+        let mut codes = [0; CODES];
+        codes[..named.len()].copy_from_slice(named);
+        Record { number: 1, at: UnixNanos(1), symbol: None, entry: Entry::Breaks { order, codes } }
+    }
+
+    #[test]
+    fn an_order_has_what_was_said_of_it_and_no_other_has_it() {
+        let accepted = Verdict::unpack([0; VERDICT_WORDS]).unwrap();
+        let verdict = Verdict { reason: Some(RejectReason::QtyStatic), ..accepted };
+        let slugs = |found: Vec<RejectReason>| found.iter().map(|reason| reason.slug()).collect::<Vec<_>>();
+        let mut all = Breaks::default();
+        all.take(&breaks(7, &[600, 601]));
+        // More than one record has, and a code of a newer build.
+        all.take(&breaks(7, &[900, 60_000]));
+        assert_eq!(slugs(all.of(7, &verdict)), ["QTY_DYNAMIC", "COLLAR"]);
+        assert!(all.of(7, &verdict).is_empty(), "once");
+        all.take(&breaks(7, &[601]));
+        assert!(all.of(8, &verdict).is_empty(), "another order");
+        all.take(&breaks(8, &[601]));
+        all.take(&breaks(9, &[900]));
+        assert_eq!(slugs(all.of(9, &verdict)), ["COLLAR"], "the order of the first never came");
+        (0..100).for_each(|_| all.take(&breaks(3, &[601; CODES])));
+        assert_eq!(all.of(3, &verdict).len(), MOST);
+    }
+}
