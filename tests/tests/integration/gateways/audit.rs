@@ -23,7 +23,6 @@ fn at_the_venue(
     let declared = config(passwords.path(), OuchVersion::V50, "keep\"\non_halt = \"keep");
     let declared = declared.replace("[[gateway]]", &format!("{client}[[gateway]]"));
     let appliance = Appliance::start(&format!("{declared}{limits}"));
-    let mut gateway = start_gateway(&appliance);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| send(&datagrams, &stop));
@@ -37,6 +36,8 @@ fn at_the_venue(
             output.status.success() && said.contains("\"accepted\": true")
                 || said.contains("\"decision\": \"accept\"")
         });
+        // It waits for the venue's answer for so long only.
+        let mut gateway = start_gateway(&appliance);
         let (mut connection, _) = Connection::accept(&venue);
         connection.hear_question();
         connection.next_is(1);
