@@ -65,7 +65,7 @@ pub struct OrderRow {
 }
 
 fn enforce() -> String {
-    crate::config::ClientMode::Enforce.as_str().to_owned()
+    "enforce".to_owned()
 }
 
 /// How one client's order process is connected.
@@ -117,6 +117,6 @@ pub struct SessionRow {
 impl SessionRow {
     /// Whether it is in audit mode.
     pub(crate) fn audits(&self) -> bool {
-        self.mode == crate::config::ClientMode::Audit.as_str()
+        self.mode == "audit"
     }
 }

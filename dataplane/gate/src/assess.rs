@@ -189,9 +189,7 @@ impl Gate {
             missing: Missing::NOTHING,
         };
         open.then_some(())?;
-        let settings =
-            if APART { self.settings() } else { Settings { warn: WarnShare::DEFAULT, ..self.settings() } };
-        let case = Case::new(order, Prior::none(order), &inputs, settings, now);
+        let case = Case::new(order, Prior::none(order), &inputs, self.settings_of::<APART>(), now);
         if checks::visit(&mut First, &case).is_break() {
             return None;
         }
@@ -205,6 +203,13 @@ impl Gate {
 }
 
 impl Gate {
+    /// What the checks need of the gate; without `APART` the share of a limit is a number that the compiler knows.
+    #[inline(always)]
+    fn settings_of<const APART: bool>(&self) -> Settings {
+        let all = self.settings();
+        if APART { all } else { Settings { warn: WarnShare::DEFAULT, ..all } }
+    }
+
     /// The largest value by the live limits, if they were clamped under the cap of this moment. Read anew: kept, it would cost every
     /// order a register.
     fn live_value_max(&self, order: &OrderIntent) -> Option<u64> {

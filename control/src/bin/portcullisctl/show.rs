@@ -72,11 +72,7 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
     let up = span(status.started, status.now);
     line("instance", Field::text(format!("{} (build {}, up {up})", status.instance, status.build)));
     line("state", state(status));
-    if !status.audit_mode.is_empty() {
-        let named: Vec<&str> = status.audit_mode.iter().map(|name| name.as_str()).collect();
-        let out = format!("no limit stops an order of {}: only halts of a person do", named.join(", "));
-        line("AUDIT MODE", Field::Alarm(out));
-    }
+    audit_mode(status).into_iter().for_each(|said| line("AUDIT MODE", said));
     if let LatchHealth::Damaged(why) = &status.latch {
         let out = format!("state on disk could not be believed: {why}; a risk_admin ends this with `resume`");
         line("latch", Field::Alarm(out));
@@ -136,6 +132,13 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
     }
     line("clock", Field::Moment(Some(status.now)));
     text_of(format, "status", status, &sheet, "")
+}
+
+/// Which clients no limit stops, where there are any.
+fn audit_mode(status: &StatusReply) -> Option<Field> {
+    let named: Vec<&str> = status.audit_mode.iter().map(|name| name.as_str()).collect();
+    let out = format!("no limit stops an order of {}: only halts of a person do", named.join(", "));
+    (!named.is_empty()).then_some(Field::Alarm(out))
 }
 
 /// How long the daemon has run.
