@@ -96,7 +96,7 @@ impl Gate {
 
     /// In audit mode, everything that the last order broke that broke anything ([`Flags::AUDIT`]), in the order of decision; what
     /// [`Gate::explain`] would have listed. Not for the path of orders that break nothing.
-    pub fn audited(&self) -> impl Iterator<Item = R> + use<> {
+    pub fn audited(&self) -> impl Iterator<Item = R> {
         self.audited.iter()
     }
 

@@ -46,7 +46,7 @@ impl Breaches {
     }
 
     /// The reasons in it, in the order of decision.
-    pub(crate) fn iter(self) -> impl Iterator<Item = RejectReason> + use<> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = RejectReason> {
         RejectReason::ALL.into_iter().filter(move |reason| self.has(*reason))
     }
 
