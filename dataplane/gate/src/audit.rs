@@ -9,22 +9,11 @@ use crate::{
     breaker::{BreakerState, OrderBreakers},
     case::Case,
     checks::RejectReason as R,
-    decision::{Decision, Flags, LimitsSource},
+    decision::{Decision, Flags, GateMode, LimitsSource},
     gate::Gate,
     price::price_word,
     verdict::{Breach, Verdict},
 };
-
-/// What a gate does with what it finds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum GateMode {
-    /// An order that breaks anything is refused.
-    #[default]
-    Enforce,
-    /// It is let through, and what it breaks is said ([`Flags::AUDIT`], [`Gate::audited`]). What a person commands still holds: halts,
-    /// reduce-only and kills that were set by no model and no watchdog, breakers that cannot be read, and the daemon's silence.
-    Audit,
-}
 
 /// What the gate cannot follow.
 const UNFOLLOWED: Breaches = Breaches::of(&[

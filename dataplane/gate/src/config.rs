@@ -4,7 +4,7 @@ use types::Nanos;
 
 use crate::{
     activity::ActivityLimits,
-    audit::GateMode,
+    decision::GateMode,
     ids::ClassId,
     intent::TimesInForce,
     levels::{ExposureLimits, GROUP_KINDS, GroupConfig},

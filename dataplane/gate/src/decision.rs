@@ -56,6 +56,17 @@ impl Flags {
     }
 }
 
+/// What a gate does with what it finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GateMode {
+    /// An order that breaks anything is refused.
+    #[default]
+    Enforce,
+    /// It is let through, and what it breaks is said ([`Flags::AUDIT`], [`crate::Gate::audited`]). What a person commands still holds: halts,
+    /// reduce-only and kills that were set by no model and no watchdog, breakers that cannot be read, and the daemon's silence.
+    Audit,
+}
+
 /// Whose limits were in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -6,11 +6,11 @@ use types::{InstrumentId, Nanos, Px, Qty, Side, UnixNanos};
 
 use crate::{
     activity::{Activities, RoundedValue},
-    audit::GateMode,
     breaches::Breaches,
     breaker::{Breaker, BreakerKey},
     case::{Settings, StrategyRow},
     config::{self, GateConfig, GateError, SelfMatch},
+    decision::GateMode,
     doubt::Astray,
     executions::Executions,
     exposure::{Cell, Exposure, POSITION_MAX},

@@ -180,7 +180,6 @@ mod window;
 mod worth;
 
 pub use activity::{ActivityLimits, Doer, RoundedValue};
-pub use audit::GateMode;
 pub use breaker::{
     Breaker, BreakerCause, BreakerKey, BreakerReader, BreakerState, BreakerTable, BreakerWriter, TripWriter,
     UnknownBreaker,
@@ -188,6 +187,7 @@ pub use breaker::{
 pub use check::Unit;
 pub use checks::{REASON_COUNT, RejectReason};
 pub use config::{GateConfig, GateError, SelfMatch, StrategyConfig};
+pub use decision::GateMode;
 pub use decision::{Decision, Flags, LimitsSource};
 pub use executions::Booked;
 pub use exposure::{Exposure, POSITION_MAX};
