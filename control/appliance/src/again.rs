@@ -58,6 +58,11 @@ pub(crate) fn judge(plan: &Plan, seen: &Seen<'_>) -> Again {
     };
     let limit = max_qty(plan, symbol, tier);
     match (seen.decision, qty > limit) {
+        (gate::WOULD_REJECT, over) => match (seen.slug.split(' ').any(is_for_quantity), over) {
+            (true, false) => Again::NotForQuantity(limit),
+            (false, true) => Again::Refused(limit),
+            (true, true) | (false, false) => Again::Same,
+        },
         ("reject", false) if is_for_quantity(seen.slug) => Again::NotForQuantity(limit),
         ("reject", _) => Again::Same,
         ("accept" | "flag", true) => Again::Refused(limit),
@@ -89,6 +94,11 @@ mod tests {
         assert_eq!(judge("101", "accept", "", "normal"), Again::Refused(100));
         assert_eq!(judge("101", "accept", "", "unknown"), Again::Refused(100));
         assert_eq!(judge("51", "flag", "", "elevated"), Again::Refused(50));
+        let audited = |qty, slug| judge(qty, "would reject", slug, "normal");
+        assert_eq!(audited("101", "POS_LONG QTY_STATIC"), Again::Same);
+        assert_eq!(audited("101", "POS_LONG"), Again::Refused(100));
+        assert_eq!(audited("100", "POS_LONG QTY_STATIC"), Again::NotForQuantity(100));
+        assert_eq!(audited("100", "POS_LONG"), Again::Same);
         assert_eq!(judge("200", "reject", "QTY_DYNAMIC", "high"), Again::Same);
         assert_eq!(judge("10", "reject", "QTY_DYNAMIC", "high"), Again::NotForQuantity(10));
         assert_eq!(judge("90", "reject", "QTY_STATIC", "normal"), Again::NotForQuantity(100));

@@ -5,6 +5,7 @@ use featurizer::{Book, Effect, Observer};
 use gate::{Decision, FAT_FINGER_BUCKETS, FatFingerLimits, RejectReason, RiskLimits, Unit, Verdict};
 use gpu::Channel;
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
@@ -338,6 +339,8 @@ pub(crate) struct VerdictRow<'a> {
     pub(crate) qty: Qty,
     pub(crate) px: Px,
     pub(crate) verdict: &'a Verdict,
+    /// What it breaks beside the verdict's reason, where that is known: in audit mode.
+    pub(crate) others: &'a [RejectReason],
     pub(crate) check: Nanos,
 }
 
@@ -359,9 +362,9 @@ impl std::fmt::Display for VerdictRow<'_> {
             quoted(self.strategy),
             quoted(self.symbol),
             side.as_order_str(),
-            verdict.decision.as_str(),
-            verdict.code(),
-            verdict.slug(),
+            verdict.decided(),
+            with_others(verdict.code(), self.others.iter().map(|other| other.code())),
+            with_others(verdict.slug(), self.others.iter().map(|other| other.slug())),
             Tier::name_of(known),
             check.0
         )
@@ -388,6 +391,11 @@ fn number(reason: RejectReason, value: i64) -> String {
         | Unit::OrdersPerSecond
         | Unit::Number => value.to_string(),
     }
+}
+
+/// A list with a space between its members.
+fn with_others(first: impl Display, others: impl Iterator<Item = impl Display>) -> String {
+    others.fold(first.to_string(), |list, other| format!("{list} {other}"))
 }
 
 /// A text of the order file as one CSV field.

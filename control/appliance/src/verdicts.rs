@@ -111,7 +111,11 @@ impl Row {
     /// Whether it is of what was asked for.
     fn is_of(&self, filter: &VerdictsFilter) -> bool {
         let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
-        let reason = filter.reason.as_ref().is_none_or(|reason| *reason == self.slug || *reason == self.code);
+        let names = |wanted: &String, list: &str| list.split(' ').any(|one| one == wanted);
+        let reason = filter
+            .reason
+            .as_ref()
+            .is_none_or(|reason| names(reason, &self.slug) || names(reason, &self.code));
         is(&filter.account, &self.account)
             && is(&filter.strategy, &self.strategy)
             && is(&filter.symbol, &self.symbol)
@@ -365,9 +369,14 @@ impl Tally {
     fn take(&mut self, row: Row) {
         self.all += 1;
         let Row { decision, slug, tier, strategy, account, symbol, .. } = row;
-        for (counts, value) in self.counts.iter_mut().zip([decision, slug, tier, strategy, account, symbol]) {
-            let apart = counts.len() < VALUES_MAX || counts.contains_key(&value);
-            *counts.entry(if apart { value } else { OTHERS.to_owned() }).or_default() += 1;
+        // In audit mode an order has every reason that it breaks.
+        let reasons = slug.split(' ').map(str::to_owned).collect();
+        let columns = [vec![decision], reasons, vec![tier], vec![strategy], vec![account], vec![symbol]];
+        for (counts, values) in self.counts.iter_mut().zip(columns) {
+            for value in values {
+                let apart = counts.len() < VALUES_MAX || counts.contains_key(&value);
+                *counts.entry(if apart { value } else { OTHERS.to_owned() }).or_default() += 1;
+            }
         }
     }
 
@@ -466,6 +475,31 @@ mod tests {
         assert_eq!(of(|f| f.decision = clap::ValueEnum::from_str("flag", false).ok()), "3");
         assert_eq!(of(|f| f.from = "2023-11-14T22:13:21Z".parse().ok()), "23");
         assert_eq!(of(|f| f.until = "2023-11-14T22:13:21Z".parse().ok()), "1");
+    }
+
+    #[test]
+    fn an_order_of_audit_mode_is_found_and_counted_by_each_reason() {
+        let row = "1700000003000000000,4,A,mm1,FUTX,buy,900,100.00,would reject,600 1000,QTY_STATIC POS_LONG,500,900,normal,0.1,40\n";
+        let text = format!("{LOG}{row}");
+        let of = |reason: &str| {
+            let filter = VerdictsFilter { reason: Some(reason.to_owned()), ..VerdictsFilter::default() };
+            ids(&text, &filter).unwrap().concat()
+        };
+        assert_eq!([of("POS_LONG"), of("1000"), of("QTY_STATIC"), of("QTY")], ["4", "4", "24", ""]);
+        let decision = clap::ValueEnum::from_str("would-reject", false).ok();
+        let would = VerdictsFilter { decision, ..VerdictsFilter::default() };
+        assert_eq!(ids(&text, &would).unwrap(), ["4"]);
+        let (log, mut tally) = (log(&text), Tally::default());
+        rows(log.path(), &VerdictsFilter::default(), |row| {
+            tally.take(row);
+            Ok(())
+        })
+        .unwrap();
+        let all = tally.rows();
+        let orders =
+            |by, value| all.iter().find(|count| count.by == by && count.value == value).unwrap().orders;
+        assert_eq!((orders("decision", "would reject"), orders("decision", "reject")), (1, 1));
+        assert_eq!((orders("reason", "QTY_STATIC"), orders("reason", "POS_LONG"), tally.all), (2, 1, 4));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod text;
 mod ticks;
 mod tiers;
 mod tree;
+mod warn;
 
 pub use envelopes::LimitPlan;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
@@ -53,8 +54,8 @@ pub use plan::Plan;
 pub use restricted::RestrictedPlan;
 pub use restricted_list::{Restricted, RestrictedList};
 pub use schema::{
-    Audit, Book, Client, Eal, EalMemory, Feed, Gate, Igmp, Instance, Link, OnDaemonLoss, Orders, Placement,
-    Scorer, ScorerBackend, SelfMatch,
+    Audit, Book, Client, ClientMode, Eal, EalMemory, Feed, Gate, Igmp, Instance, Link, OnDaemonLoss, Orders,
+    Placement, Scorer, ScorerBackend, SelfMatch,
 };
 pub use schema_ops::{FourEyes, Log, LogFormat, Metrics, SinkFile, SinkRedis, SinkWebhook, Sinks, TwoPeople};
 pub use schema_policy::{
@@ -62,6 +63,8 @@ pub use schema_policy::{
 };
 pub use scopes::DeclaredScopes;
 pub use ticks::{TickChoice, TickPlan};
+
+pub use warn::WarnPlan;
 
 use check::way;
 use columns::Columns;

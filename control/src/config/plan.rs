@@ -13,6 +13,7 @@ use super::schema::{self, Config};
 use super::scopes::DeclaredScopes;
 use super::ticks::TickPlan;
 use super::tree::{Node, Step};
+use super::warn::WarnPlan;
 use crate::names::Name;
 use crate::roles::Roles;
 use gate::{Overlay, ProfitRules};
@@ -60,6 +61,8 @@ pub struct Plan {
     pub profit: ProfitRules,
     /// The order processes there are.
     pub clients: BTreeMap<Name, schema::Client>,
+    /// Above which share of a limit an order is flagged.
+    pub warn: WarnPlan,
     /// The restricted list, as it is at the start.
     pub restricted: RestrictedPlan,
     /// The list of locates, as it is at the start.
@@ -106,6 +109,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.ops(&config);
     check.gateways(&config.gateway, &config.client, &config.placement);
     let limits = check.limits(&config.limits);
+    let warn = check.warn(config.limits.warn_at);
     let (Some(overlay), Some(limits), true) = (overlay, limits, check.errors.is_empty()) else {
         return Err(check.errors);
     };
@@ -142,6 +146,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         policy,
         overlay,
         limits,
+        warn,
         roles,
         audit,
         scopes,

@@ -62,6 +62,28 @@ pub enum OnDaemonLoss {
     Static,
 }
 
+/// What becomes of an order that breaks a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientMode {
+    /// It is refused.
+    #[default]
+    Enforce,
+    /// It leaves, and what it breaks is said. What a person commands still holds.
+    Audit,
+}
+
+impl ClientMode {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Audit => "audit",
+        }
+    }
+}
+
 /// One `[client.NAME]`: an order process, which is one thread that owns its strategies and accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,6 +97,9 @@ pub struct Client {
     /// What it does when the daemon is gone.
     #[serde(default)]
     pub on_daemon_loss: OnDaemonLoss,
+    /// Whether its limits bind.
+    #[serde(default)]
+    pub mode: ClientMode,
 }
 
 /// `[orders]`: what order processes and the daemon share.
@@ -376,6 +401,8 @@ pub(crate) struct Bounds {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
+    /// The share of a limit above which an order is flagged.
+    pub(crate) warn_at: f64,
     pub(crate) default: BTreeMap<LimitKey, Bounds>,
     pub(crate) symbol: BTreeMap<SymbolName, BTreeMap<LimitKey, Bounds>>,
 }

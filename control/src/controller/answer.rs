@@ -68,6 +68,7 @@ impl Controller {
             tiers,
             books: book_groups(&views),
             closed,
+            audit_mode: self.audit_mode(),
             reduce_only,
             feeds: snapshot.feeds,
             scorer: snapshot.scorer,
@@ -157,7 +158,7 @@ impl Controller {
                 }
             }));
         }
-        Ok(Reply::Limits(LimitsPage { rows, next }))
+        Ok(Reply::Limits(LimitsPage { rows, next, warn_bps: self.warn_bps }))
     }
 
     pub(super) fn tier_show(

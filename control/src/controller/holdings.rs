@@ -6,7 +6,7 @@ use super::plane::{Controller, refuse};
 use super::shortfall::Why;
 use crate::audit::{Actor, Entry as Record};
 use crate::backend::BackendError;
-use crate::config::TwoPeople;
+use crate::config::{ClientMode, TwoPeople};
 use crate::names::Name;
 use crate::protocol::{
     Changed, HoldingsFilter, Listing, PositionSetting, Refusal, RefusalKind, Reply, SessionRow,
@@ -26,6 +26,12 @@ fn listing<T>(mut rows: Vec<T>) -> Listing<T> {
 }
 
 impl Controller {
+    /// Clients in audit mode.
+    pub(super) fn audit_mode(&self) -> Vec<Name> {
+        let audits = self.clients.iter().filter(|(_, client)| client.mode == ClientMode::Audit);
+        audits.map(|(name, _)| name.clone()).collect()
+    }
+
     pub(super) fn positions(&self, filter: &HoldingsFilter) -> Result<Reply, Refusal> {
         self.declared(filter.client.as_ref())?;
         Ok(Reply::Positions(listing(self.backend.positions(filter))))

@@ -17,7 +17,7 @@ use crate::audit::{
     read_anchors, verify,
 };
 use crate::backend::Backend;
-use crate::config::Plan;
+use crate::config::{ClientMode, Plan};
 use crate::names::Scope;
 use crate::roles::UserDatabase;
 use crate::stamp::Stamp;
@@ -211,6 +211,7 @@ impl Controller {
             words: Words::default(),
             limits_ahead: LimitsAhead::default(),
             lists: Lists::new(plan),
+            warn_bps: plan.warn.bps,
             tiers,
             anchor_path: places.anchors,
             four_eyes: plan.ops.four_eyes.clone(),
@@ -285,6 +286,7 @@ impl Controller {
         said.extend(judgement.notes);
         said.extend(TierBook::open(dir, key.as_ref(), judgement.tiers).1);
         said.extend(unknown_names(plan));
+        said.extend(in_audit_mode(plan));
         Ok(said)
     }
 
@@ -397,6 +399,14 @@ fn unknown_names(plan: &Plan) -> Vec<String> {
     }
 }
 
+/// What is to be said of clients in audit mode.
+fn in_audit_mode(plan: &Plan) -> impl Iterator<Item = String> {
+    let audits = plan.clients.iter().filter(|(_, client)| client.mode == ClientMode::Audit);
+    audits.map(|(name, _)| {
+        format!("client {name} is in audit mode: no limit stops its orders, only halts of a person")
+    })
+}
+
 fn warnings(plan: &Plan, latch: &LatchFile, torn: Option<&TornLine>) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(halt) = latch.halt() {
@@ -415,6 +425,7 @@ fn warnings(plan: &Plan, latch: &LatchFile, torn: Option<&TornLine>) -> Vec<Stri
         warnings.push(format!("the audit log's last line was torn: its {bytes} bytes are kept in {kept}"));
     }
     warnings.extend(unknown_names(plan));
+    warnings.extend(in_audit_mode(plan));
     warnings
 }
 

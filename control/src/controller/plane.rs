@@ -44,6 +44,8 @@ pub struct Controller {
     pub(super) words: Words,
     pub(super) limits_ahead: LimitsAhead,
     pub(super) lists: Lists,
+    /// Above how many ten-thousandths of a limit an order is flagged.
+    pub(super) warn_bps: u32,
     /// The tiers that instruments begin in, and what is to be said of them.
     pub(super) tiers: (TierBook, Option<String>),
     /// Where the head of the audit log is noted, when the configuration says.

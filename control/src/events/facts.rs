@@ -17,6 +17,9 @@ const PATIENCE_NS: u64 = 10_000_000_000;
 
 /// How long a gateway may not run before that is worth an event: one that ended by a fault is opened again a second later.
 const GATEWAY_PATIENCE_NS: u64 = 3_000_000_000;
+
+/// What orders may do every second is an event once in so long.
+const OFTEN_NS: u64 = 60_000_000_000;
 /// What is said of an end that is believed, and of one that is taken back.
 const SESSION_ENDED: &str =
     "the session of channel CHANNEL ended: instruments are closed until another begins or it goes on";
@@ -53,10 +56,11 @@ pub(crate) const LOOKED_FOR: [EventKind; ENDS.len()] = [
     EventKind::Gateway,
     EventKind::Port,
     EventKind::ReconciliationDown,
+    EventKind::AuditMode,
 ];
 
 /// What is said when a condition is over.
-const ENDS: [(EventKind, &str); 10] = [
+const ENDS: [(EventKind, &str); 11] = [
     (EventKind::Feed, "the feed is no longer silent, stale or late"),
     (EventKind::Line, "the line is heard again"),
     (EventKind::Book, "the book is stale no more"),
@@ -67,6 +71,7 @@ const ENDS: [(EventKind, &str); 10] = [
     (EventKind::Gateway, "the gateway carries orders again"),
     (EventKind::Port, "the link of the port is up again"),
     (EventKind::ReconciliationDown, "drop copies come again"),
+    (EventKind::AuditMode, "the limits of the order process stop its orders again"),
 ];
 
 /// What was seen when it was last looked.
@@ -80,6 +85,8 @@ pub(crate) struct Facts {
     /// Scores and messages when scores last moved, and when that was.
     scored: (u64, u64, Stamp),
     books: Lasting,
+    /// When what orders may do every second was said last.
+    often: BTreeMap<(EventKind, String), Stamp>,
 }
 
 fn critical(text: String) -> (Severity, String) {
@@ -104,6 +111,7 @@ impl Facts {
             states: BTreeMap::new(),
             scored: (0, 0, now),
             books: Lasting::new(),
+            often: BTreeMap::new(),
         }
     }
 
@@ -284,10 +292,45 @@ impl Facts {
             "{lost} records are lost and {damaged} damaged since the start: its positions are in doubt until they are set"
         );
         self.count(seen.now, EventKind::Records, &scope, lost + damaged, &text, said);
+        self.limits_of(seen, session, lasting, said);
         if session.in_doubt {
             let text =
                 "positions are in doubt: only orders that reduce them pass until they are set".to_owned();
             lasting.insert((EventKind::Doubt, scope), warning(text));
+        }
+    }
+
+    /// Whether its limits bind, and what of them is nearly or more than used up.
+    fn limits_of(
+        &mut self,
+        seen: &Watched,
+        session: &SessionRow,
+        lasting: &mut Lasting,
+        said: &mut Vec<Draft>,
+    ) {
+        let scope = format!("client:{}", session.client);
+        if session.audits() {
+            let text =
+                "the order process is in audit mode: no limit stops its orders, only halts of a person";
+            lasting.insert((EventKind::AuditMode, scope.clone()), warning(text.to_owned()));
+        }
+        let SessionRow { would_reject, near_limit, .. } = session;
+        let counts = [
+            (EventKind::WouldReject, *would_reject, "left in audit mode that would have been refused"),
+            (EventKind::NearLimit, *near_limit, "were let through near a limit (limits.warn_at)"),
+        ];
+        for (kind, count, what) in counts {
+            let key = (kind, scope.clone());
+            let is_early = self.often.get(&key).is_some_and(|last| seen.now.0.since(last.0).0 < OFTEN_NS);
+            if is_early {
+                continue;
+            }
+            let before = said.len();
+            let text = format!("{count} orders {what}, since the start: see the verdict log");
+            self.count(seen.now, kind, &scope, count, &text, said);
+            if said.len() > before {
+                self.often.insert(key, seen.now);
+            }
         }
     }
 
@@ -418,12 +461,15 @@ fn counted(feed: &FeedStatus) -> [(EventKind, u64, String); 5] {
 
 /// Who or what causes a condition of this kind.
 fn cause_of(kind: EventKind) -> &'static str {
-    const CAUSES: [(EventKind, &str); 11] = [
+    const CAUSES: [(EventKind, &str); 14] = [
         (EventKind::ReconciliationDown, "gateway"),
         (EventKind::Scorer, "model"),
         (EventKind::Client, "client"),
         (EventKind::Records, "client"),
         (EventKind::Doubt, "client"),
+        (EventKind::AuditMode, "client"),
+        (EventKind::WouldReject, "client"),
+        (EventKind::NearLimit, "client"),
         (EventKind::Latch, "disk"),
         (EventKind::Gateway, "gateway"),
         (EventKind::GatewayEnded, "gateway"),
@@ -618,6 +664,43 @@ mod tests {
         good.books = Some(vec![("AAPL".parse().unwrap(), BookState::Live, "live")]);
         assert!(said(facts.look(&good)).iter().all(|(_, severity, _)| *severity == Severity::Notice));
         assert!(facts.lasting().is_empty());
+    }
+
+    #[test]
+    fn audit_mode_lasts_as_an_alert_and_what_it_let_through_is_said_once_a_minute() {
+        let session = |mode: &str, would_reject: u64, near_limit: u64| -> SessionRow {
+            serde_json::from_value(serde_json::json!({
+                "client": "mm1", "kind": "process", "state": "attached", "pid": null, "user": "", "since": null, "ring_waiting": 0,
+                "ring_records": 8, "open_orders": 0, "accepted": 0, "flagged": 0, "rejected": 0, "lost": 0, "damaged": 0,
+                "unlogged": 0, "in_doubt": false, "mode": mode, "would_reject": would_reject, "near_limit": near_limit
+            }))
+            .unwrap()
+        };
+        let mut facts = Facts::new(at(0));
+        let mut look = |s: u64, row: SessionRow| {
+            let all = Watched { sessions: vec![row], ..seen(s, feed("live")) };
+            let drafts = facts.look(&all);
+            let texts: Vec<_> = drafts.iter().map(|draft| draft.clone().numbered(1).text).collect();
+            (said(drafts), texts.join("\n"))
+        };
+        let scope = "client:mm1";
+        assert_eq!(look(1, session("enforce", 0, 0)).0, []);
+        let began = row(EventKind::AuditMode, Severity::Warning, scope);
+        assert_eq!(look(2, session("audit", 0, 0)).0, [began]);
+        let (drafts, text) = look(3, session("audit", 2, 7));
+        let both =
+            [EventKind::WouldReject, EventKind::NearLimit].map(|kind| row(kind, Severity::Warning, scope));
+        assert_eq!(drafts, both);
+        assert!(text.contains("2 orders left in audit mode that would have been refused"), "{text}");
+        assert!(text.contains("7 orders were let through near a limit"), "{text}");
+        assert_eq!(look(62, session("audit", 9, 9)).0, [], "not every second");
+        let (drafts, text) = look(63, session("audit", 9, 7));
+        assert_eq!(drafts, [row(EventKind::WouldReject, Severity::Warning, scope)]);
+        assert!(text.starts_with("9 orders left"), "{text}");
+        assert_eq!(
+            look(64, session("enforce", 9, 7)).0,
+            [row(EventKind::AuditMode, Severity::Notice, scope)]
+        );
     }
 
     #[test]

@@ -257,7 +257,7 @@ fn orders(out: &mut Exposition, status: &StatusReply) {
 }
 
 fn clients(out: &mut Exposition, sessions: &[SessionRow]) {
-    let by_client: [Column<SessionRow>; 7] = [
+    let by_client: [Column<SessionRow>; 10] = [
         (&CLIENT_ATTACHED, |session| u64::from(session.state == "attached")),
         (&CLIENT_RING_WAITING_RECORDS, |session| session.ring_waiting),
         (&CLIENT_OPEN_ORDERS, |session| session.open_orders),
@@ -265,6 +265,9 @@ fn clients(out: &mut Exposition, sessions: &[SessionRow]) {
         (&CLIENT_DAMAGED_RECORDS, |session| session.damaged),
         (&CLIENT_UNLOGGED_REFUSALS, |session| session.unlogged),
         (&CLIENT_IN_DOUBT, |session| u64::from(session.in_doubt)),
+        (&CLIENT_AUDIT_MODE, |session| u64::from(session.audits())),
+        (&CLIENT_WOULD_REJECT_ORDERS, |session| session.would_reject),
+        (&CLIENT_NEAR_LIMIT_ORDERS, |session| session.near_limit),
     ];
     for (metric, value) in by_client {
         out.family(metric);

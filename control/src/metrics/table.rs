@@ -27,6 +27,24 @@ pub(super) struct Metric {
     pub(super) help: &'static str,
 }
 
+impl Metric {
+    pub(super) const fn info(name: &'static str, unit: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Info, unit, help }
+    }
+
+    pub(super) const fn gauge(name: &'static str, unit: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Gauge, unit, help }
+    }
+
+    pub(super) const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Counter, unit, help }
+    }
+
+    pub(super) const fn summary(name: &'static str, unit: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Summary, unit, help }
+    }
+}
+
 /// In which format an exposition is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {

@@ -81,6 +81,12 @@ pub struct GrantRules {
     /// At how many executions of one side, and within how many nanoseconds, a strategy is stopped.
     #[serde(default)]
     pub repeated_executions: Option<(u32, u64)>,
+    /// How many of 65,536 parts of a limit are left where an order begins to be flagged; an eighth from a daemon that does not say.
+    #[serde(default = "eighth")]
+    pub warn_left: u32,
+    /// Whether breaches are only said: the client is in audit mode. The daemon's word; one that does not say it enforces.
+    #[serde(default)]
+    pub audits: bool,
     /// Orders per second of one strategy over all instruments, and how many at once.
     pub strategy_rate: (u32, u32),
     /// Most orders open at once.
@@ -89,6 +95,10 @@ pub struct GrantRules {
     pub recent_orders: u32,
     /// After how many nanoseconds without a sign of life of the daemon every order is refused; 0 for never.
     pub daemon_age_max_ns: u64,
+}
+
+const fn eighth() -> u32 {
+    gate::WarnShare::DEFAULT.left()
 }
 
 /// Limits of levels, beside those in money of strategies and accounts. Amounts are in millionths of the firm's currency, and the

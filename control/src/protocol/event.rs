@@ -165,6 +165,12 @@ kinds! {
     ReconciliationBreak "reconciliation.break" Once;
     /// No drop copies come to a gateway that takes some, so that nothing is reconciled, or they come again.
     ReconciliationDown "reconciliation.down" Level;
+    /// An order process is in audit mode, or no more: no limit stops its orders.
+    AuditMode "client.audit_mode" Level;
+    /// Orders left in audit mode that would have been refused.
+    WouldReject "client.would_reject" Once;
+    /// Orders were let through near a limit.
+    NearLimit "client.near_limit" Once;
     /// A kind of a newer release.
     Other "other" None;
 }

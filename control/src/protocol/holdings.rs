@@ -64,6 +64,10 @@ pub struct OrderRow {
     pub replacement: Option<u64>,
 }
 
+fn enforce() -> String {
+    "enforce".to_owned()
+}
+
 /// How one client's order process is connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRow {
@@ -99,4 +103,20 @@ pub struct SessionRow {
     pub unlogged: u64,
     /// Whether any of its positions is in doubt, or one that it may have yet.
     pub in_doubt: bool,
+    /// `enforce`, or `audit`: orders that break a limit leave, and are said; `enforce` from a daemon that does not say.
+    #[serde(default = "enforce")]
+    pub mode: String,
+    /// Of the flagged, orders that would have been refused but for audit mode.
+    #[serde(default)]
+    pub would_reject: u64,
+    /// Orders that were let through near a limit (`limits.warn_at`).
+    #[serde(default)]
+    pub near_limit: u64,
+}
+
+impl SessionRow {
+    /// Whether it is in audit mode.
+    pub(crate) fn audits(&self) -> bool {
+        self.mode == "audit"
+    }
 }

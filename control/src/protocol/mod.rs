@@ -8,6 +8,7 @@
 mod attach;
 mod driver;
 mod event;
+mod explain;
 mod feed;
 mod frame;
 mod gateway;
@@ -31,6 +32,7 @@ pub use event::{
     Acknowledged, AlertChoice, AlertRow, AlertsPage, Event, EventKind, EventStatus, EventsPage, Severity,
     Silence, SinkStatus,
 };
+pub use explain::{BreachRow, ExplainReply, ValueRow};
 pub use feed::{FeedStatus, LineStatus, PortStatus, RecoveryStatus};
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
 pub use gateway::{GatewayDown, GatewayStatus, Reconciliation};
@@ -41,9 +43,9 @@ pub use levels::{ClientQuota, LevelRow};
 pub use load::{LoadStatus, MemoryStatus, RingStatus, StageStatus, TableStatus};
 pub use proposal::ProposalRow;
 pub use reply::{
-    AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, Changed, ExplainReply, LatchHealth,
-    LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts, RefusalKind, Reply,
-    Response, ScorerStatus, StageCounters, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
+    AuditStatus, BookGroup, BreakerRow, BreakersPage, Changed, LatchHealth, LimitDiff, LimitRow, LimitsPage,
+    OrderCounts, Outcome, Refusal, RefusalCounts, RefusalKind, Reply, Response, ScorerStatus, StageCounters,
+    StatusReply, TierCounts, TierRow, TiersPage,
 };
 pub use request::{
     BadEnvelope, Command, LimitChange, OrderQuery, OrderSide, PROTOCOL_VERSION, ParseReasonError,

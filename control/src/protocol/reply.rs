@@ -1,8 +1,8 @@
 //! Answers. Numbers that a double would round are strings ([`Amount`], scores); moments are RFC 3339 in UTC.
-
 use super::attach::Grant;
 use super::driver::Driver;
 use super::event::{AlertsPage, EventStatus, EventsPage};
+use super::explain::ExplainReply;
 use super::feed::FeedStatus;
 use super::gateway::{GatewayStatus, Reconciliation};
 use super::halts::HaltRow;
@@ -15,7 +15,7 @@ use super::settlement::SettlementMissing;
 use super::tier_map::TierMapPage;
 use super::verified::VerifyReply;
 use crate::amount::Amount;
-use crate::names::{Scope, SymbolName};
+use crate::names::{Name, Scope, SymbolName};
 use crate::stamp::Stamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -271,6 +271,9 @@ pub struct StatusReply {
     /// Why no order can pass now; none when orders can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<String>,
+    /// Clients in audit mode, which no limit stops.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audit_mode: Vec<Name>,
     /// Only orders that reduce what is held can pass.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reduce_only: bool,
@@ -340,6 +343,9 @@ pub struct LimitsPage {
     pub rows: Vec<LimitRow>,
     /// Where the next page starts, when there is one.
     pub next: Option<SymbolName>,
+    /// Above so many ten-thousandths of a limit an order is flagged; 0 from a daemon that does not say.
+    #[serde(default)]
+    pub warn_bps: u32,
 }
 
 /// One limit changed.
@@ -450,51 +456,4 @@ pub struct TiersPage {
     pub rows: Vec<TierRow>,
     /// Where the next page starts, when there is one.
     pub next: Option<SymbolName>,
-}
-
-/// One limit an order breaks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BreachRow {
-    /// Stable number.
-    pub code: u16,
-    /// Stable name.
-    pub slug: String,
-    /// For people, numbers filled in.
-    pub sentence: String,
-    /// The limit, in the unit of the code.
-    pub limit: i64,
-    /// What the order makes of it.
-    pub value: i64,
-    /// FIX tag 103.
-    pub fix_ord_rej_reason: u16,
-}
-
-/// One limit and its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ValueRow {
-    /// Name of the limit.
-    pub key: String,
-    /// What it counts.
-    pub unit: String,
-    /// Its value.
-    pub value: Amount,
-}
-
-/// What the gate says of an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExplainReply {
-    /// `accept`, `flag` or `reject`.
-    pub decision: String,
-    /// Every limit it breaks, in the order of decision.
-    pub breaches: Vec<BreachRow>,
-    /// Why an accepted order deserves a look.
-    pub flags: Vec<String>,
-    /// The instrument's tier.
-    pub tier: String,
-    /// The calibrated score behind the limits, six decimals.
-    pub score: String,
-    /// Whose limits were in force.
-    pub source: String,
-    /// The limits in force; empty when the order was refused before any was read.
-    pub limits: Vec<ValueRow>,
 }

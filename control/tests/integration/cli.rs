@@ -279,7 +279,9 @@ fn limits_are_shown_tried_and_set() {
         csv.contains("ZVZZT,max_notional,currency,10000,250000,500000,250000,dynamic,normal,,\r\n"),
         "{csv}"
     );
-    assert!(t.run(&["limits", "show", "ZVZZT"]).out.contains("250,000"), "grouped for people");
+    let shown = t.run(&["limits", "show", "ZVZZT"]).out;
+    assert!(shown.contains("250,000"), "grouped for people");
+    assert!(shown.contains("An order above 87.5 % of a limit has the flag near_limit."), "{shown}");
     let set = ["limits", "set", "ZVZZT", "max_qty=100", "collar_bps=150", "--reason", "thin book"];
     let dry = t.run(&[&set[..], &["--dry-run"]].concat());
     assert!(

@@ -1,8 +1,8 @@
 //! The configuration as an operator meets it: defaults, layers, and errors that say where, what and what instead.
 
 use control::config::{
-    self, ConfigErrors, CpuChoice, EalMemory, FeedSource, GatewayProtocol, Igmp, OnDaemonLoss, OnDisconnect,
-    Plan, ScorerBackend, TickChoice,
+    self, ClientMode, ConfigErrors, CpuChoice, EalMemory, FeedSource, GatewayProtocol, Igmp, OnDaemonLoss,
+    OnDisconnect, Plan, ScorerBackend, TickChoice,
 };
 use control::limits::LimitKey;
 use gate::{Overlay, RefRules};
@@ -76,6 +76,7 @@ fn the_examples_in_the_comments_of_the_built_in_file_work() {
             "strategies",
             "accounts",
             "on_daemon_loss",
+            "mode",
             "max_qty",
             "tick_table",
             "lse_b",
@@ -546,6 +547,13 @@ fn an_order_process_owns_declared_strategies_and_accounts_that_no_other_owns() {
     assert_eq!(plan.roles.order.len(), 2, "whose processes may attach");
     let loss = |name: &str| plan.clients[&name.parse().unwrap()].on_daemon_loss;
     assert_eq!((loss("one"), loss("two")), (OnDaemonLoss::Halt, OnDaemonLoss::Static));
+    let mode = |text: &str| load(text).map(|plan| plan.clients[&"two".parse().unwrap()].mode);
+    let audits = |word: &str| format!("{good}mode = \"{word}\"\n");
+    assert_eq!(mode(good).unwrap(), ClientMode::Enforce, "nobody who did not ask for it");
+    assert_eq!(mode(&audits("audit")).unwrap(), ClientMode::Audit);
+    for word in ["shadow", "off", ""] {
+        assert!(mode(&audits(word)).is_err(), "{word}");
+    }
     let bad = good.replace("[\"t\"]", "[\"s\", \"u\"]").replace("[\"B\"]", "[]");
     assert_eq!(
         errors(&bad),

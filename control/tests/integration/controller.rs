@@ -1,7 +1,6 @@
 //! Who may do what, and in which order record, latch and effect happen.
 
 use crate::desk::{Desk, START, Site, changed, clock_of, person, plan_in};
-use control::Controller;
 use control::audit::{VerifyOptions, verify};
 use control::backend::Backend;
 use control::limits::LimitKey;
@@ -11,6 +10,7 @@ use control::protocol::{
     Refusal, RefusalKind, Reply, StatusReply, TierCell, Tif, TripMode,
 };
 use control::roles::Role;
+use control::{Controller, config};
 use gate::BreakerState;
 use std::fs;
 use std::sync::Arc;
@@ -519,7 +519,7 @@ fn limits_show_names_the_envelope_the_live_value_and_who_set_it() {
     else {
         panic!("limits")
     };
-    assert_eq!((page.rows.len(), page.next), (8, None));
+    assert_eq!((page.rows.len(), page.next, page.warn_bps), (8, None, 8_750));
     let row = |key: &str| page.rows.iter().find(|row| row.key == key).unwrap();
     let qty = row("max_qty");
     assert_eq!(
@@ -536,6 +536,35 @@ fn limits_show_names_the_envelope_the_live_value_and_who_set_it() {
         matches!(all, Ok(Reply::Limits(page)) if page.rows.len() == 16),
         "the instruments after the first"
     );
+}
+
+#[test]
+fn an_order_is_flagged_above_the_share_of_a_limit_that_is_configured() {
+    let flagged = |site: &Site, qty| {
+        let order = OrderQuery {
+            symbol: "ZVZZT".parse().unwrap(),
+            side: OrderSide::Buy,
+            qty,
+            px: Some("100.00".parse().unwrap()),
+            strategy: "mm1".parse().unwrap(),
+            account: "ACME".parse().unwrap(),
+            tif: Tif::Day,
+        };
+        let Ok(Reply::Explain(explained)) = site.ask(Role::Viewer, Command::GateExplain { order }) else {
+            panic!("an explanation")
+        };
+        explained.flags.contains(&"near_limit".to_owned())
+    };
+    // Of 500.
+    let [usual, half] = [Site::new(&[]), Site::new(&["limits.warn_at=0.5"])];
+    assert_eq!([438, 439].map(|qty| flagged(&usual, qty)), [false, true]);
+    assert_eq!([250, 251].map(|qty| flagged(&half, qty)), [false, true]);
+    for share in ["0.49", "1.01", "0.87505", "87.5"] {
+        let error = config::load(&[], &[format!("limits.warn_at={share}")]).unwrap_err().to_string();
+        let wanted =
+            format!("limits.warn_at: found {share}, wanted a share from 0.5 to 1, by ten-thousandths");
+        assert!(error.contains(&wanted), "{error}");
+    }
 }
 
 #[test]

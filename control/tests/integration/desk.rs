@@ -105,7 +105,7 @@ impl Desk {
             references.publish(InstrumentId(i), &top).unwrap();
         }
         let strategies = [StrategyConfig { class: ClassId(0), order_rate_per_s: 100, order_burst: 100 }];
-        let config = GateConfig { strategies: &strategies, ..GateConfig::DEFAULT };
+        let config = GateConfig { strategies: &strategies, warn: plan.warn.share, ..GateConfig::DEFAULT };
         let tables = GateTables {
             statics: static_reader,
             dynamics: Some(dynamic_reader),
@@ -454,6 +454,9 @@ impl Backend for Desk {
             lost: 0,
             damaged: 0,
             unlogged: 0,
+            mode: "enforce".to_owned(),
+            would_reject: 0,
+            near_limit: 0,
             in_doubt: self.held.lock().unwrap().in_doubt,
         };
         vec![SessionView { session, uid: attached.then_some(0) }]

@@ -52,13 +52,13 @@ impl Row {
 
 fn constants(rows: &[Row]) -> String {
     let mut text = "//! Every metric by its name. Made of `metrics.toml` by the test beside it (`UPDATE_METRICS=1`); do not edit.\n\n\
-                    use super::table::{Kind, Metric};\n\n"
+                    use super::table::Metric;\n\n"
         .to_owned();
     for Row { name, r#type, unit, help, .. } in rows {
-        let kind = r#type[..1].to_uppercase() + &r#type[1..];
         let constant = name.to_uppercase();
         text.push_str(&format!(
-            "pub(super) const {constant}: Metric = Metric {{\n    name: \"{name}\",\n    kind: Kind::{kind},\n    unit: \"{unit}\",\n    help: \"{help}\",\n}};\n"
+            "pub(super) const {constant}: Metric = Metric::{}(\"{name}\", \"{unit}\", \"{help}\");\n",
+            r#type
         ));
     }
     text
@@ -81,7 +81,7 @@ fn page(rows: &[Row]) -> String {
 /// Without what a formatter decides.
 fn unformatted(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    text.replace(",}", "}")
+    text.replace(",)", ")")
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use control::protocol::{Grant, GrantGroup, GrantRules};
 use gate::{
-    ActivityLimits, ExposureLimits, GROUP_KINDS, GateConfig, GroupConfig, GroupKind, MoneyRules, ProfitRules,
-    RepeatedExecutions, SelfMatch, StrategyConfig, TimesInForce,
+    ActivityLimits, ExposureLimits, GROUP_KINDS, GateConfig, GateMode, GroupConfig, GroupKind, MoneyRules,
+    ProfitRules, RepeatedExecutions, SelfMatch, StrategyConfig, TimesInForce, WarnShare,
 };
 use std::collections::BTreeMap;
 use types::Nanos;
@@ -133,6 +133,8 @@ pub(crate) fn config_of<'a>(
             settlement_age_max_days: rules.levels.settlement_age_max_days,
         }),
         mark_age_max: Nanos(rules.levels.mark_age_max_ns),
+        warn: WarnShare::leaving(rules.warn_left)?,
+        mode: if rules.audits { GateMode::Audit } else { GateMode::Enforce },
         repeated_executions: rules
             .repeated_executions
             .map(|(most, window)| RepeatedExecutions { most, window: Nanos(window) }),

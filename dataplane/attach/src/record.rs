@@ -4,6 +4,7 @@
 //! word 0      its number, from 1
 //!      1-8    the step (gate::Step), of a refused order the step it would have been; 7 is when it was
 //!      9-12   the verdict on an order
+//!             of what an order breaks in audit mode: 1 is the order, 2-6 and 8-12 are codes of reasons, four in a word
 //!      13     kind:8 | time of the check in ns:32 at 32
 //!      14     the name of the instrument, 0 where there is none
 //!      15     a sum of the others: a record that was not written whole does not have it
@@ -42,13 +43,50 @@ pub enum Entry {
         /// How long that took.
         check: Nanos,
     },
+    /// Codes of reasons that the order breaks whose record comes next, where its gate is in audit mode; as many records as they take. For
+    /// the log alone.
+    Breaks {
+        /// The order.
+        order: u64,
+        /// The codes, in the order of decision; 0 after the last.
+        codes: [u16; CODES],
+    },
     /// Anything else that the gate did.
     Step(Step),
     /// The same, at a time for which nobody vouched: the gate has not noted it ([`gate::Gate::pass_time`]).
     Untimed(Step),
 }
 
+/// Reasons that one record names.
+pub const CODES: usize = 4 * CODE_WORDS.len();
+
+/// The words that they stand in, four in each.
+const CODE_WORDS: [usize; 10] = [2, 3, 4, 5, 6, 8, 9, 10, 11, 12];
+
+/// An order and codes in the words of a record.
+fn pack_codes(words: &mut [u64; RECORD_WORDS], order: u64, codes: &[u16; CODES]) {
+    words[1] = order;
+    for (at, four) in CODE_WORDS.into_iter().zip(codes.as_chunks::<4>().0) {
+        words[at] = four.iter().rev().fold(0, |word, code| word << 16 | u64::from(*code));
+    }
+}
+
+/// The inverse of [`pack_codes`].
+fn unpack_codes(words: &[u64; RECORD_WORDS]) -> Entry {
+    let mut codes = [0; CODES];
+    for (at, four) in CODE_WORDS.into_iter().zip(codes.as_chunks_mut::<4>().0) {
+        *four = [0, 16, 32, 48].map(|shift| (words[at] >> shift) as u16);
+    }
+    Entry::Breaks { order: words[1], codes }
+}
+
 impl Entry {
+    /// Whether it is for the verdict log alone: no books follow from it.
+    #[must_use]
+    pub const fn is_for_the_log(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Breaks { .. })
+    }
+
     /// An order, what the gate said of it, and how long that took; `None` of what is no order's.
     #[must_use]
     pub const fn judged(&self) -> Option<(OrderIntent, Verdict, Nanos)> {
@@ -57,7 +95,7 @@ impl Entry {
             Self::Sent { step: Step::Sent(sent) | Step::Replaced { sent, .. }, verdict, check } => {
                 Some((sent.order, verdict, check))
             }
-            Self::Sent { .. } | Self::Step(_) | Self::Untimed(_) => None,
+            Self::Sent { .. } | Self::Breaks { .. } | Self::Step(_) | Self::Untimed(_) => None,
         }
     }
 }
@@ -79,6 +117,7 @@ const SENT: u8 = 1;
 const REFUSED: u8 = 2;
 const STEP: u8 = 3;
 const UNTIMED: u8 = 4;
+const BREAKS: u8 = 5;
 
 /// The word of a step's time.
 const AT: usize = 7;
@@ -94,21 +133,26 @@ impl Record {
     /// The record in words.
     #[must_use]
     pub fn pack(&self) -> [u64; RECORD_WORDS] {
-        let (kind, step, verdict, check) = match self.entry {
-            Entry::Sent { step, verdict, check } => (SENT, step, verdict.pack(), check),
+        let mut words = [0; RECORD_WORDS];
+        let none = ([0; STEP_WORDS], [0; VERDICT_WORDS], Nanos(0));
+        let (kind, (step, verdict, check)) = match self.entry {
+            Entry::Sent { step, verdict, check } => (SENT, (step.pack(), verdict.pack(), check)),
             Entry::Refused { order, verdict, check } => {
                 let sent = Sent { order, judged_px: 0, interval_ns: 0, value: RoundedValue(0), at: self.at };
-                (REFUSED, Step::Sent(sent), verdict.pack(), check)
+                (REFUSED, (Step::Sent(sent).pack(), verdict.pack(), check))
             }
-            Entry::Step(step) => (STEP, step, [0; VERDICT_WORDS], Nanos(0)),
-            Entry::Untimed(step) => (UNTIMED, step, [0; VERDICT_WORDS], Nanos(0)),
+            Entry::Step(step) => (STEP, (step.pack(), [0; VERDICT_WORDS], Nanos(0))),
+            Entry::Untimed(step) => (UNTIMED, (step.pack(), [0; VERDICT_WORDS], Nanos(0))),
+            Entry::Breaks { .. } => (BREAKS, none),
         };
-        let mut words = [0; RECORD_WORDS];
         let check = check.0.min(u32::MAX.into());
         words[0] = self.number;
-        words[1..=STEP_WORDS].copy_from_slice(&step.pack());
-        words[AT] = self.at.0;
+        words[1..=STEP_WORDS].copy_from_slice(&step);
         words[9..13].copy_from_slice(&verdict);
+        if let Entry::Breaks { order, codes } = &self.entry {
+            pack_codes(&mut words, *order, codes);
+        }
+        words[AT] = self.at.0;
         (words[13], words[14]) = (u64::from(kind) | check << 32, self.symbol.map_or(0, Symbol::to_word));
         words[15] = sum(&words);
         words
@@ -121,6 +165,10 @@ impl Record {
         if found != sum(words) {
             return None;
         }
+        let symbol = (symbol != 0).then(|| Symbol::from_word(symbol));
+        if kind as u8 == BREAKS {
+            return Some(Self { number, at: UnixNanos(at), symbol, entry: unpack_codes(words) });
+        }
         let step = Step::unpack([s0, s1, s2, s3, s4, s5, at, s7])?;
         let verdict = || Verdict::unpack([v0, v1, v2, v3]);
         let check = Nanos(kind >> 32);
@@ -131,7 +179,6 @@ impl Record {
             (UNTIMED, step) => Entry::Untimed(step),
             _ => return None,
         };
-        let symbol = (symbol != 0).then(|| Symbol::from_word(symbol));
         Some(Self { number, at: UnixNanos(at), symbol, entry })
     }
 

@@ -204,6 +204,8 @@ fn tables_of_ticks_survive_their_grant() {
         strategy_activity: BTreeMap::new(),
         strategy_times_in_force: BTreeMap::new(),
         account_activity: BTreeMap::new(),
+        warn_left: gate::WarnShare::DEFAULT.left(),
+        audits: false,
         strategy_rate: (1, 1),
         open_orders_max: 1,
         recent_orders: 1,
@@ -212,6 +214,18 @@ fn tables_of_ticks_survive_their_grant() {
     assert_eq!(crate::tables::tick_tables(&rules), Some(vec![TickTable::US_EQUITY]));
     let wrong = control::protocol::GrantRules { tick_tables: vec![vec![(5, -1)]], ..rules };
     assert_eq!(crate::tables::tick_tables(&wrong), None);
+}
+
+#[test]
+fn what_an_order_breaks_survives_its_record_code_by_code() {
+    let codes = std::array::from_fn(|n| if n < 39 { 100 + 1_000 * n as u16 } else { u16::MAX });
+    let entry = Entry::Breaks { order: u64::MAX - 7, codes };
+    let record = Record { number: 3, at: UnixNanos(u64::MAX), symbol: Some(symbol()), entry };
+    let mut bytes = record.to_bytes();
+    assert_eq!(Record::from_bytes(&bytes), Some(record));
+    assert!(record.entry.is_for_the_log() && record.entry.judged().is_none());
+    bytes[20] ^= 1;
+    assert_eq!(Record::from_bytes(&bytes), None);
 }
 
 proptest! {

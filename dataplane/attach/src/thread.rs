@@ -2,7 +2,7 @@
 
 use crate::clock::ThreadClock;
 use crate::limits::{Limits, config_of};
-use crate::record::{Entry, words_of};
+use crate::record::{CODES, Entry, words_of};
 use crate::ring::RingWriter;
 use crate::tables::{self, InstrumentNames, Opened};
 use crate::words::LastWords;
@@ -10,9 +10,9 @@ use control::client::{Client, ClientError};
 use control::names::Name;
 use control::protocol::Grant;
 use gate::{
-    AccountId, Booked, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate, LimitsSource,
-    OpenOrder, OrderEvent, OrderIntent, QuotaFollower, Quotas, RejectReason, Reservation, STEP_WORDS,
-    Settlement, Step, StrategyConfig, StrategyId, UnknownPosition, Verdict, rebase,
+    AccountId, Booked, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate, GateMode,
+    LimitsSource, OpenOrder, OrderEvent, OrderIntent, QuotaFollower, Quotas, RejectReason, Reservation,
+    STEP_WORDS, Settlement, Step, StrategyConfig, StrategyId, UnknownPosition, Verdict, rebase,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -398,9 +398,35 @@ impl OrderThread {
     fn say(&mut self, order: &OrderIntent, verdict: Verdict, step: Option<Step>, now: UnixNanos) {
         let check = Nanos(0);
         let symbol = self.names.get(order.instrument);
+        if verdict.flags.has(Flags::AUDIT) {
+            self.say_breaches(order, symbol, now);
+        }
         match step {
             Some(step) => self.ring.push(now, symbol, Entry::Sent { step, verdict, check }),
             None => self.ring.push_refused(now, symbol, Entry::Refused { order: *order, verdict, check }),
+        }
+    }
+}
+
+impl OrderThread {
+    /// Whether the client is in audit mode: orders that break a limit leave, and what they break is said.
+    #[must_use]
+    pub fn audits(&self) -> bool {
+        self.gate.mode() == GateMode::Audit
+    }
+
+    /// Says everything that an order breaks, before the order itself. Where half of the ring waits it is not said, and the order's
+    /// verdict alone is.
+    #[cold]
+    fn say_breaches(&mut self, order: &OrderIntent, symbol: Option<Symbol>, now: UnixNanos) {
+        let mut reasons = self.gate.audited();
+        loop {
+            let mut codes = [0; CODES];
+            codes.iter_mut().zip(&mut reasons).for_each(|(code, reason)| *code = reason.code());
+            if codes[0] == 0 {
+                return;
+            }
+            self.ring.push_refused(now, symbol, Entry::Breaks { order: order.cl_ord_id, codes });
         }
     }
 }

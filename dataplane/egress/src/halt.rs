@@ -7,7 +7,8 @@
 //! A daemon that has been silent for too long halts a client that is not to go on without it, and so does one that does not take its client in
 //! any more: nobody could tell it of a halt.
 //!
-//! Trips of the model do not ask for it: it stops what would be sent, and a person decides about what rests.
+//! Trips of the model do not ask for it: it stops what would be sent, and a person decides about what rests. In audit mode, where nothing
+//! but a person stops what would be sent, those of a watchdog do not either.
 
 use crate::owner::OwnerIndex;
 use gate::{AccountId, Breaker, BreakerCause, BreakerKey, BreakerState, StrategyId};
@@ -55,10 +56,13 @@ enum Followed {
 
 impl Followed {
     /// Takes note of what the breaker says; whether the orders are to be cancelled from now on.
-    fn follow(&mut self, breaker: Option<Breaker>, now: UnixNanos) -> bool {
-        let closed = |breaker: &Breaker| {
-            breaker.state == BreakerState::Tripped && breaker.cause != BreakerCause::Model
+    fn follow(&mut self, breaker: Option<Breaker>, audits: bool, now: UnixNanos) -> bool {
+        let spares = |cause| match cause {
+            BreakerCause::Model => true,
+            BreakerCause::Watchdog => audits,
+            BreakerCause::Boot | BreakerCause::Officer | BreakerCause::Latch => false,
         };
+        let closed = |breaker: &Breaker| breaker.state == BreakerState::Tripped && !spares(breaker.cause);
         let Some(breaker) = breaker.filter(closed) else {
             *self = Self::Open;
             return false;
@@ -80,6 +84,8 @@ impl Followed {
 #[derive(Debug)]
 pub(crate) struct HaltWatch {
     scopes: Vec<(BreakerKey, Halted, Followed)>,
+    /// The client is in audit mode.
+    audits: bool,
     /// Whether it was told that nobody says any more what is halted.
     told_of_loss: bool,
     /// Those that it has ever named an order in.
@@ -100,7 +106,13 @@ impl HaltWatch {
                 scopes.push((key, covered(owners, key), Followed::Open));
             }
         }
-        Self { scopes, told_of_loss: false, instruments: Vec::new(), next: 0 }
+        Self { scopes, audits: false, told_of_loss: false, instruments: Vec::new(), next: 0 }
+    }
+
+    /// The same for a client in audit mode, or for one that is not.
+    #[must_use]
+    pub(crate) fn auditing(self, audits: bool) -> Self {
+        Self { audits, ..self }
     }
 
     /// There may be orders in `instrument` from now on. Walks the list of them: for the first order in each.
@@ -122,14 +134,14 @@ impl HaltWatch {
             return Some(Halted::All);
         }
         for (key, halted, followed) in &mut self.scopes {
-            if followed.follow(breaker(*key), now) {
+            if followed.follow(breaker(*key), self.audits, now) {
                 return Some(*halted);
             }
         }
         for _ in 0..self.instruments.len().min(INSTRUMENTS_A_TURN) {
             self.next = if self.next + 1 < self.instruments.len() { self.next + 1 } else { 0 };
             let (instrument, followed) = self.instruments.get_mut(self.next)?;
-            if followed.follow(breaker(BreakerKey::Instrument(*instrument)), now) {
+            if followed.follow(breaker(BreakerKey::Instrument(*instrument)), self.audits, now) {
                 return Some(Halted::In(*instrument));
             }
         }
@@ -177,6 +189,20 @@ mod tests {
             }
         }
         all
+    }
+
+    #[test]
+    fn a_watchdog_cancels_nothing_in_audit_mode_and_a_person_everything() {
+        let of = |cause| [(BreakerKey::Strategy(StrategyId(3)), Breaker { cause, ..LATCHED })];
+        let told_of = |audits, cause| told(&mut watch().auditing(audits), &of(cause), 1);
+        assert_eq!(told_of(false, BreakerCause::Watchdog), [Halted::All]);
+        assert_eq!(told_of(true, BreakerCause::Watchdog), []);
+        for audits in [false, true] {
+            assert_eq!(told_of(audits, BreakerCause::Model), []);
+            for cause in [BreakerCause::Officer, BreakerCause::Latch, BreakerCause::Boot] {
+                assert_eq!(told_of(audits, cause), [Halted::All], "{cause:?}");
+            }
+        }
     }
 
     #[test]

@@ -194,7 +194,7 @@ impl OrderPort {
 
     /// What is halted or tripped is told again by [`OrderPort::halted`]: orders are known that were not when it was told.
     pub(crate) fn look_at_halts_anew(&mut self) {
-        self.halts = HaltWatch::new(&self.counted);
+        self.halts = HaltWatch::new(&self.counted).auditing(self.audits());
         let open = self.thread.iter().flat_map(OrderThread::open_orders);
         open.for_each(|order| self.halts.watch(order.instrument));
     }
@@ -203,6 +203,18 @@ impl OrderPort {
     #[must_use]
     pub const fn is_attached(&self) -> bool {
         self.thread.is_some()
+    }
+
+    /// Whether the daemon has put the client in audit mode: orders that break a limit leave.
+    #[must_use]
+    pub fn audits(&self) -> bool {
+        self.thread.as_ref().is_some_and(OrderThread::audits)
+    }
+
+    /// What is said of having attached anew.
+    pub(crate) fn attached_anew(&self) -> String {
+        let audits = if self.audits() { ", in audit mode: no limit stops an order" } else { "" };
+        format!("attached to the appliance anew{audits}")
     }
 
     /// Lets go of a daemon that has gone. A system call: not for the order path.

@@ -37,7 +37,8 @@ class Event(Structure):
 class Verdict(Structure):
     _fields_ = [
         ("limit", c_int64), ("value", c_int64), ("score_micros", c_uint32), ("version", c_uint32), ("reason", c_uint16),
-        ("decision", c_uint8), ("tier", c_uint8), ("source", c_uint8), ("flags", c_uint8), ("reserved", c_uint8 * 10),
+        ("decision", c_uint8), ("tier", c_uint8), ("source", c_uint8), ("flags", c_uint8),
+        ("would_reject", c_uint16), ("reserved", c_uint8 * 8),
     ]
 
 

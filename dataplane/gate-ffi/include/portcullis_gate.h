@@ -31,9 +31,10 @@
 /*
  Grows with what is added under the same version: functions, and numbers of statuses that are not negative, reasons, units, tiers,
  sources, flags and settlements. A program passes over the ones that it does not know; an order may be sent on
- PORTCULLIS_GATE_OK alone, whatever they say. 1: PORTCULLIS_GATE_REDUCED_TO.
+ PORTCULLIS_GATE_OK alone, whatever they say. 1: PORTCULLIS_GATE_REDUCED_TO. 2: PORTCULLIS_GATE_FLAG_AUDIT, and would_reject in the
+ room that a verdict had.
  */
-#define PORTCULLIS_GATE_ABI_MINOR 1
+#define PORTCULLIS_GATE_ABI_MINOR 2
 
 /*
  Status: done; of an order, it may be sent.
@@ -145,7 +146,7 @@
 #define PORTCULLIS_GATE_FLAG_TIER 1
 
 /*
- Flag: quantity, value or position is above seven eighths of its limit.
+ Flag: quantity, value or position is above the configured share of its limit.
  */
 #define PORTCULLIS_GATE_FLAG_NEAR_LIMIT 2
 
@@ -153,6 +154,12 @@
  Flag: a market order for more than the far touch shows.
  */
 #define PORTCULLIS_GATE_FLAG_WALKS_BOOK 4
+
+/*
+ Flag: the client is in audit mode, and the order breaks a limit. Where it may be sent all the same, would_reject says which, with its
+ limit and value.
+ */
+#define PORTCULLIS_GATE_FLAG_AUDIT 8
 
 /*
  Event: the venue took the order.
@@ -455,9 +462,13 @@ typedef struct portcullis_verdict {
    */
   uint8_t flags;
   /*
+   Why an order that may be sent would have been refused but for audit mode; else 0.
+   */
+  uint16_t would_reject;
+  /*
    Room for what may be added: says nothing yet.
    */
-  uint8_t reserved[10];
+  uint8_t reserved[8];
 } portcullis_verdict;
 
 /*

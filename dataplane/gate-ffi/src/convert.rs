@@ -232,7 +232,8 @@ impl c::Verdict {
         tier: 0,
         source: 0,
         flags: 0,
-        reserved: [0; 10],
+        would_reject: 0,
+        reserved: [0; 8],
     };
 }
 
@@ -250,13 +251,15 @@ impl c::Exposure {
 impl From<Verdict> for c::Verdict {
     #[inline]
     fn from(verdict: Verdict) -> Self {
+        let (reason, would_reject) =
+            if verdict.accepted() { (0, verdict.code()) } else { (verdict.code(), 0) };
         let flag = |flag, bit| if verdict.flags.has(flag) { bit } else { 0 };
         Self {
             limit: verdict.limit,
             value: verdict.value,
             score_micros: verdict.score.micros(),
             version: verdict.version,
-            reason: verdict.code(),
+            reason,
             decision: match verdict.decision {
                 Decision::Accept => c::PORTCULLIS_GATE_ACCEPT,
                 Decision::Flag => c::PORTCULLIS_GATE_FLAG,
@@ -266,8 +269,10 @@ impl From<Verdict> for c::Verdict {
             source: verdict.source as u8,
             flags: flag(Flags::TIER, c::PORTCULLIS_GATE_FLAG_TIER)
                 | flag(Flags::NEAR_LIMIT, c::PORTCULLIS_GATE_FLAG_NEAR_LIMIT)
-                | flag(Flags::WALKS_BOOK, c::PORTCULLIS_GATE_FLAG_WALKS_BOOK),
-            reserved: [0; 10],
+                | flag(Flags::WALKS_BOOK, c::PORTCULLIS_GATE_FLAG_WALKS_BOOK)
+                | flag(Flags::AUDIT, c::PORTCULLIS_GATE_FLAG_AUDIT),
+            would_reject,
+            reserved: [0; 8],
         }
     }
 }
@@ -368,6 +373,22 @@ mod tests {
         time_in_force: 1,
         reserved: [0; 9],
     };
+
+    #[test]
+    fn an_order_that_audit_mode_lets_out_has_no_reason_and_says_which_it_would_have_had() {
+        let accepted = Verdict::unpack([0; gate::VERDICT_WORDS]).unwrap();
+        // Decision in the third byte, flags in the sixth.
+        let packed = |decision: u64| [500, 900, 0, 600 | decision << 16 | 8 << 40];
+        let of = |words| c::Verdict::from(Verdict::unpack(words).unwrap());
+        let (left, refused) = (of(packed(1)), of(packed(2)));
+        assert_eq!((left.decision, left.reason, left.would_reject), (c::PORTCULLIS_GATE_FLAG, 0, 600));
+        assert_eq!((left.limit, left.value, left.flags), (500, 900, c::PORTCULLIS_GATE_FLAG_AUDIT));
+        assert_eq!(
+            (refused.decision, refused.reason, refused.would_reject),
+            (c::PORTCULLIS_GATE_REJECT, 600, 0)
+        );
+        assert_eq!(c::Verdict::from(accepted).would_reject, 0);
+    }
 
     #[test]
     fn every_byte_of_an_order_is_a_value_or_a_fault() {

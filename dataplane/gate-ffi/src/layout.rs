@@ -5,8 +5,9 @@
 pub const PORTCULLIS_GATE_ABI_VERSION: u32 = 2;
 /// Grows with what is added under the same version: functions, and numbers of statuses that are not negative, reasons, units, tiers,
 /// sources, flags and settlements. A program passes over the ones that it does not know; an order may be sent on
-/// PORTCULLIS_GATE_OK alone, whatever they say. 1: PORTCULLIS_GATE_REDUCED_TO.
-pub const PORTCULLIS_GATE_ABI_MINOR: u32 = 1;
+/// PORTCULLIS_GATE_OK alone, whatever they say. 1: PORTCULLIS_GATE_REDUCED_TO. 2: PORTCULLIS_GATE_FLAG_AUDIT, and would_reject in the
+/// room that a verdict had.
+pub const PORTCULLIS_GATE_ABI_MINOR: u32 = 2;
 
 /// Status: done; of an order, it may be sent.
 pub const PORTCULLIS_GATE_OK: i32 = 0;
@@ -60,10 +61,13 @@ pub const PORTCULLIS_GATE_REJECT: u8 = 3;
 
 /// Flag: the instrument's tier is Elevated or above.
 pub const PORTCULLIS_GATE_FLAG_TIER: u8 = 1;
-/// Flag: quantity, value or position is above seven eighths of its limit.
+/// Flag: quantity, value or position is above the configured share of its limit.
 pub const PORTCULLIS_GATE_FLAG_NEAR_LIMIT: u8 = 2;
 /// Flag: a market order for more than the far touch shows.
 pub const PORTCULLIS_GATE_FLAG_WALKS_BOOK: u8 = 4;
+/// Flag: the client is in audit mode, and the order breaks a limit. Where it may be sent all the same, would_reject says which, with its
+/// limit and value.
+pub const PORTCULLIS_GATE_FLAG_AUDIT: u8 = 8;
 
 /// Event: the venue took the order.
 pub const PORTCULLIS_GATE_ACCEPTED: u8 = 1;
@@ -225,8 +229,10 @@ pub struct Verdict {
     pub source: u8,
     /// Sum of PORTCULLIS_GATE_FLAG_ numbers.
     pub flags: u8,
+    /// Why an order that may be sent would have been refused but for audit mode; else 0.
+    pub would_reject: u16,
     /// Room for what may be added: says nothing yet.
-    pub reserved: [u8; 10],
+    pub reserved: [u8; 8],
 }
 
 /// Proof that an order counts into every limit. To be given back with portcullis_gate_release when it could not be sent.

@@ -43,7 +43,7 @@ fn layout() -> String {
     let structs = laid_out! {
         "portcullis_order" = Order { id, price, instrument, quantity, strategy, account, side, order_type, time_in_force, reserved };
         "portcullis_event" = Event { id, execution, price, quantity, kind, reserved };
-        "portcullis_verdict" = Verdict { limit, value, score_micros, version, reason, decision, tier, source, flags, reserved };
+        "portcullis_verdict" = Verdict { limit, value, score_micros, version, reason, decision, tier, source, flags, would_reject, reserved };
         "portcullis_reservation" = Reservation { id, generation, replacement, reserved };
         "portcullis_exposure" = Exposure { position, working_buy, working_sell, in_doubt, reserved };
         "portcullis_open_order" = OpenOrder { id, price, instrument, leaves, strategy, account, side, reserved };

@@ -19,7 +19,7 @@ use types::{Side, Tier, UnixNanos};
 use crate::{
     breaches::Breaches,
     breaker::OrderBreakers,
-    case::{Case, InForce, Inputs, Missing, Prior},
+    case::{Case, InForce, Inputs, Missing, Prior, Settings},
     checks::{self, RejectReason, Sink},
     decision::{Flags, LimitsSource},
     depth::Walk,
@@ -31,6 +31,7 @@ use crate::{
     record::{DynamicHot, Permission, RowWord},
     score::FixedScore,
     shared::Common,
+    warn::WarnShare,
     worth::{Known, MoneyRules, Worth},
 };
 
@@ -111,11 +112,12 @@ impl Gate {
     /// Whether a new order breaks nothing, and nothing about it is out of the ordinary. `None` says nothing: then
     /// [`Findings::of`] decides.
     ///
-    /// Without `FAT_FINGER` the fat-finger limit's check is left out, for a gate that has none: a size kept over all the others would
-    /// cost it two in a hundred instructions.
+    /// Without `APART` the fat-finger limit's check is left out, for a gate that has none: a size kept over all the others would
+    /// cost it two in a hundred instructions. The share of a limit is the usual one there, a number that the compiler knows: three
+    /// products would cost as many.
     #[inline(always)]
-    pub(crate) fn pass<const FAT_FINGER: bool>(&self, order: &OrderIntent, now: UnixNanos) -> Option<Pass> {
-        self.pass_as::<FAT_FINGER, false>(order, now)
+    pub(crate) fn pass<const APART: bool>(&self, order: &OrderIntent, now: UnixNanos) -> Option<Pass> {
+        self.pass_as::<APART, false>(order, now)
     }
 
     /// The same of a market order: asked second, since most orders are none.
@@ -128,7 +130,7 @@ impl Gate {
     }
 
     #[inline(always)]
-    fn pass_as<const FAT_FINGER: bool, const MARKET: bool>(
+    fn pass_as<const APART: bool, const MARKET: bool>(
         &self,
         order: &OrderIntent,
         now: UnixNanos,
@@ -162,7 +164,7 @@ impl Gate {
         let open = self.tables.breakers.all_open(order, now, self.daemon_age_max_ns);
         let walk = if MARKET { self.walk(order, &Judged::of(order, &quote)) } else { Walk::NONE };
         let reach = (&quote, walk.worst);
-        let fat_finger_qty = if FAT_FINGER { self.fat_finger_qty(order, reach, now) } else { UNLIMITED };
+        let fat_finger_qty = if APART { self.fat_finger_qty(order, reach, now) } else { UNLIMITED };
         let inputs = Inputs {
             limits: InForce { fat_finger_qty, ..clamped(&dynamic, officer) },
             quote,
@@ -187,7 +189,7 @@ impl Gate {
             missing: Missing::NOTHING,
         };
         open.then_some(())?;
-        let case = Case::new(order, Prior::none(order), &inputs, self.settings(), now);
+        let case = Case::new(order, Prior::none(order), &inputs, self.settings_of::<APART>(), now);
         if checks::visit(&mut First, &case).is_break() {
             return None;
         }
@@ -201,6 +203,13 @@ impl Gate {
 }
 
 impl Gate {
+    /// What the checks need of the gate; without `APART` the share of a limit is a number that the compiler knows.
+    #[inline(always)]
+    fn settings_of<const APART: bool>(&self) -> Settings {
+        let all = self.settings();
+        if APART { all } else { Settings { warn: WarnShare::DEFAULT, ..all } }
+    }
+
     /// The largest value by the live limits, if they were clamped under the cap of this moment. Read anew: kept, it would cost every
     /// order a register.
     fn live_value_max(&self, order: &OrderIntent) -> Option<u64> {
@@ -223,7 +232,7 @@ impl Gate {
     ) -> bool {
         let Some(value_max_micros) = self.live_value_max(order) else { return true };
         let worth = self.tables.references.terms.worth(order.instrument, rules, now);
-        let (value, near) = (u128::from(px) * u128::from(order.qty.0), checks::near_value(value_max_micros));
+        let (value, near) = (u128::from(px) * u128::from(order.qty.0), self.warn.of_value(value_max_micros));
         let counted = worth.known == Known::Whole && !worth.signed && order.order_type == OrderType::Limit;
         !counted || worth.exceeds(value, near)
     }

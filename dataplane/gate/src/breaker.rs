@@ -126,6 +126,11 @@ impl HaltWord {
         }
     }
 
+    /// Whether it was the model or a watchdog that closed it: of anything else, and of what cannot be told, a person is taken to have.
+    pub(crate) const fn is_automatic(self) -> bool {
+        matches!(self.unpack(), Some(Breaker { cause: BreakerCause::Model | BreakerCause::Watchdog, .. }))
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the word")]
     const fn unpack(self) -> Option<Breaker> {
         let Some(state) = self.state() else { return None };

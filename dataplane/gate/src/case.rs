@@ -16,6 +16,7 @@ use crate::{
     record::{Bounds, Permission},
     score::FixedScore,
     shared::Common,
+    warn::WarnShare,
     worth::Worth,
 };
 
@@ -186,6 +187,8 @@ impl Prior {
 /// What the checks need of the gate itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
+    /// Above which share of a limit an order is near it.
+    pub warn: WarnShare,
     /// The latest time seen.
     pub clock: UnixNanos,
     pub ref_age_max: Nanos,

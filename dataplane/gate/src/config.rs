@@ -4,6 +4,7 @@ use types::Nanos;
 
 use crate::{
     activity::ActivityLimits,
+    decision::GateMode,
     ids::ClassId,
     intent::TimesInForce,
     levels::{ExposureLimits, GROUP_KINDS, GroupConfig},
@@ -11,6 +12,7 @@ use crate::{
     table_error::ROWS_MAX,
     tables::GateTables,
     tally::ProfitRules,
+    warn::WarnShare,
     worth::MoneyRules,
 };
 
@@ -82,6 +84,10 @@ pub struct GateConfig<'a> {
     pub strategy_times_in_force: &'a [TimesInForce],
     /// At how many executions of one side a strategy is stopped; `None` for none.
     pub repeated_executions: Option<RepeatedExecutions>,
+    /// Above which share of a limit an order that is let through is flagged.
+    pub warn: WarnShare,
+    /// Whether orders that break a limit are refused, or only said.
+    pub mode: GateMode,
     /// How money is counted; `None` takes every price for money as it stands.
     pub money: Option<MoneyRules>,
 }
@@ -126,6 +132,8 @@ impl GateConfig<'_> {
         mark_age_max: Nanos(0),
         strategy_times_in_force: &[],
         repeated_executions: None,
+        warn: WarnShare::DEFAULT,
+        mode: GateMode::Enforce,
         money: None,
     };
 }

@@ -5,7 +5,8 @@ use types::{Tier, UnixNanos};
 use crate::{
     activity::RoundedValue,
     assess::{Findings, Pass, Room},
-    case::{Case, Found, InForce, Inputs, Prior, Settings},
+    audit::{counted_interval_ns, kept_price},
+    case::{Case, Found, Inputs, Prior, Settings},
     decision::{Decision, Flags, LimitsSource},
     exposure::Cell,
     gate::{Gate, Reservation, Unvouched},
@@ -23,21 +24,21 @@ impl Gate {
     #[inline]
     #[must_use]
     pub fn check(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
-        if self.tables.fat_finger.is_some() {
-            return self.check_by_fat_finger(order, now);
+        if self.apart {
+            return self.check_apart(order, now);
         }
         self.check_by::<false>(order, now)
     }
 
-    /// Apart, so that a gate without fat-finger limits pays one branch for them.
+    /// Apart, so that a gate without fat-finger limits, and with the usual share of a limit, pays one branch for them.
     #[inline(never)]
-    fn check_by_fat_finger(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+    fn check_apart(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
         self.check_by::<true>(order, now)
     }
 
     #[inline(always)]
-    fn check_by<const FAT_FINGER: bool>(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
-        match self.pass::<FAT_FINGER>(order, now) {
+    fn check_by<const APART: bool>(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+        match self.pass::<APART>(order, now) {
             Some(pass) => accept(&pass),
             None => self.check_all(order, now),
         }
@@ -51,7 +52,7 @@ impl Gate {
         }
         let inputs = self.gather_new(order, now);
         let case = self.case(order, Prior::none(order), &inputs, now);
-        verdict(&case, &Findings::of(&case))
+        self.conclude(&case, &Findings::of(&case))
     }
 
     /// The verdict on a new order and, when it may leave, its reservation: it counts into position, rates, open orders
@@ -59,28 +60,24 @@ impl Gate {
     #[inline]
     pub fn reserve(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
         self.refresh(order.instrument, now);
-        if self.tables.fat_finger.is_some() {
-            return self.reserve_by_fat_finger(order, now);
+        if self.apart {
+            return self.reserve_apart(order, now);
         }
         self.reserve_by::<false>(order, now)
     }
 
     #[inline(never)]
-    fn reserve_by_fat_finger(
-        &mut self,
-        order: &OrderIntent,
-        now: UnixNanos,
-    ) -> (Verdict, Option<Reservation>) {
+    fn reserve_apart(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
         self.reserve_by::<true>(order, now)
     }
 
     #[inline(always)]
-    fn reserve_by<const FAT_FINGER: bool>(
+    fn reserve_by<const APART: bool>(
         &mut self,
         order: &OrderIntent,
         now: UnixNanos,
     ) -> (Verdict, Option<Reservation>) {
-        match self.pass::<FAT_FINGER>(order, now) {
+        match self.pass::<APART>(order, now) {
             Some(pass) => {
                 (accept(&pass), self.commit(order, pass.room, pass.px, pass.order_interval_ns, now))
             }
@@ -97,14 +94,33 @@ impl Gate {
         }
         let inputs = self.gather_new(order, now);
         let case = self.case(order, Prior::none(order), &inputs, now);
-        let verdict = verdict(&case, &Findings::of(&case));
+        let verdict = self.judge(&case);
         if !verdict.accepted() {
             self.see_time(&case);
             return (verdict, None);
         }
-        let (px, interval_ns) = (case.facts.judged.px, inputs.limits.bounds.order_interval_ns);
+        let (px, interval_ns) = (kept_price(&case), counted_interval_ns(&case));
         let Some(room) = self.room_for(order, px) else { return (verdict, None) };
-        (verdict, self.commit(order, room, px, interval_ns, now))
+        let believed = self.clock;
+        let reserved = self.commit(order, room, px, interval_ns, now);
+        self.see_audited_time(&case, &verdict, believed);
+        (verdict, reserved)
+    }
+
+    /// The verdict on an order, which is remembered where breaches are only said.
+    fn judge(&mut self, case: &Case) -> Verdict {
+        let findings = Findings::of(case);
+        self.audited = findings.breaches;
+        self.conclude(case, &findings)
+    }
+
+    /// An order that is let through in audit mode may have nothing that vouches for its time: it moves the clock, from what was `believed`
+    /// before it, no farther than one that is refused.
+    fn see_audited_time(&mut self, case: &Case, verdict: &Verdict, believed: UnixNanos) {
+        if verdict.reason.is_some() {
+            self.clock = believed;
+            self.see_time(case);
+        }
     }
 
     /// Counts a new order that was let through.
@@ -183,17 +199,19 @@ impl Gate {
         let prior = prior_of(held.as_ref(), order, at, &inputs);
         self.weigh_for(&mut inputs, order, prior.growth, now);
         let case = self.case(order, prior, &inputs, now);
-        let verdict = verdict(&case, &Findings::of(&case));
-        let px = case.facts.judged.px;
+        let verdict = self.judge(&case);
+        let px = kept_price(&case);
         let (true, Some(entry)) = (verdict.accepted(), held) else {
             self.see_time(&case);
             return (verdict, None);
         };
-        let interval_ns = inputs.limits.bounds.order_interval_ns;
+        let (interval_ns, believed) = (counted_interval_ns(&case), self.clock);
         let value =
             if self.activities.on { self.value_of(order, px, prior.growth, now) } else { RoundedValue(0) };
         let sent = Sent { order: *order, judged_px: px, interval_ns, value, at: now };
-        (verdict, self.commit_replacement(replaced, entry, &sent))
+        let reserved = self.commit_replacement(replaced, entry, &sent);
+        self.see_audited_time(&case, &verdict, believed);
+        (verdict, reserved)
     }
 
     /// Counts a replacement of the order of `entry` that was let through.
@@ -236,7 +254,8 @@ impl Gate {
         let findings = Findings::of(&case);
         let limits = &inputs.limits;
         let read = limits.source != LimitsSource::None;
-        let mut out = Explanation::new(verdict(&case, &findings), read.then(|| limits.bounds.to_limits()));
+        let mut out =
+            Explanation::new(self.conclude(&case, &findings), read.then(|| limits.bounds.to_limits()));
         for reason in findings.breaches.iter() {
             out.push(Breach::of(reason, &case));
         }
@@ -358,29 +377,6 @@ impl Gate {
     fn case<'a>(&self, order: &'a OrderIntent, prior: Prior, inputs: &'a Inputs, now: UnixNanos) -> Case<'a> {
         let settings = Settings { clock: self.believed_clock(), ..self.settings() };
         Case::new(order, prior, inputs, settings, now)
-    }
-}
-
-/// The verdict that follows from `findings`.
-fn verdict(case: &Case, findings: &Findings) -> Verdict {
-    let &InForce { source, tier, score, version, .. } = &case.inputs.limits;
-    let flags = findings.flags;
-    let first = findings.breaches.first().map(|reason| Breach::of(reason, case));
-    let decision = match first {
-        Some(_) => Decision::Reject,
-        None if flags.is_empty() => Decision::Accept,
-        None => Decision::Flag,
-    };
-    Verdict {
-        limit: first.map_or(0, |b| b.limit),
-        value: first.map_or(0, |b| b.value),
-        score,
-        version,
-        reason: first.map(|b| b.reason),
-        decision,
-        tier,
-        source,
-        flags,
     }
 }
 

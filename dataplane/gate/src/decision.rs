@@ -32,10 +32,13 @@ pub struct Flags(pub(crate) u8);
 impl Flags {
     /// The instrument's tier is Elevated or above.
     pub const TIER: Self = Self(1);
-    /// Quantity, value or position is above seven eighths of its limit.
+    /// Quantity, value or position is above the share of its limit that [`crate::GateConfig::warn`] says.
     pub const NEAR_LIMIT: Self = Self(1 << 1);
     /// A market order for more than the far touch shows: it was judged by the levels behind it.
     pub const WALKS_BOOK: Self = Self(1 << 2);
+    /// The gate is in audit mode, and the order breaks what the verdict's reason says: it is let through, unless the decision is to
+    /// refuse it.
+    pub const AUDIT: Self = Self(1 << 3);
     /// None.
     pub const NONE: Self = Self(0);
 
@@ -51,6 +54,17 @@ impl Flags {
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
+}
+
+/// What a gate does with what it finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GateMode {
+    /// An order that breaks anything is refused.
+    #[default]
+    Enforce,
+    /// It is let through, and what it breaks is said ([`Flags::AUDIT`], [`crate::Gate::audited`]). What a person commands still holds: halts,
+    /// reduce-only and kills that were set by no model and no watchdog, breakers that cannot be read, and the daemon's silence.
+    Audit,
 }
 
 /// Whose limits were in force.

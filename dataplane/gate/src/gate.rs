@@ -6,9 +6,11 @@ use types::{InstrumentId, Nanos, Px, Qty, Side, UnixNanos};
 
 use crate::{
     activity::{Activities, RoundedValue},
+    breaches::Breaches,
     breaker::{Breaker, BreakerKey},
     case::{Settings, StrategyRow},
     config::{self, GateConfig, GateError, SelfMatch},
+    decision::GateMode,
     doubt::Astray,
     executions::Executions,
     exposure::{Cell, Exposure, POSITION_MAX},
@@ -24,6 +26,7 @@ use crate::{
     streaks::Streaks,
     tables::GateTables,
     tally::Tallies,
+    warn::WarnShare,
     worth::MoneyRules,
 };
 
@@ -48,6 +51,13 @@ pub struct Gate {
     pub(crate) accounts: u16,
     pub(crate) ref_age_max: Nanos,
     pub(crate) critical_reduce_only: bool,
+    /// Whether breaches are only said.
+    pub(crate) audits: bool,
+    /// What the last order broke that the fast path did not let through.
+    pub(crate) audited: Breaches,
+    /// Whether fat-finger limits or another share than the usual one are to be asked, apart from the path of gates that have neither.
+    pub(crate) apart: bool,
+    pub(crate) warn: WarnShare,
     /// None where a price is money as it stands.
     pub(crate) money: Option<MoneyRules>,
     /// The largest number where the daemon may be silent for ever.
@@ -181,6 +191,7 @@ impl Gate {
             strategy_groups: config.strategy_groups,
         };
         let chained_cells = if config.self_match == SelfMatch::Off { 0 } else { cells };
+        let apart = tables.fat_finger.is_some() || config.warn != WarnShare::DEFAULT;
         Ok(Self {
             tables,
             cells: vec![Cell::FLAT; cells].into(),
@@ -203,6 +214,10 @@ impl Gate {
             accounts: config.accounts,
             ref_age_max: config.ref_age_max,
             critical_reduce_only: config.critical_reduce_only,
+            audits: config.mode == GateMode::Audit,
+            audited: Breaches::NONE,
+            apart,
+            warn: config.warn,
             money: config.money,
             daemon_age_max_ns: match config.daemon_age_max.0 {
                 0 => u64::MAX,
@@ -217,6 +232,12 @@ impl Gate {
     /// wrong gate releases nothing. 0 unless it is set; no step and no checkpoint has anything of it.
     pub const fn set_salt(&mut self, salt: u32) {
         self.orders.set_salt(salt);
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn set_fat_finger(&mut self, table: crate::FatFingerReader) {
+        self.tables.fat_finger = Some(table);
+        self.apart = true;
     }
 
     /// Sets what a strategy holds in an instrument: start of day, reconciliation. What it holds more or less than before is
@@ -354,6 +375,7 @@ impl Gate {
     #[inline(always)]
     pub(crate) fn settings(&self) -> Settings {
         Settings {
+            warn: self.warn,
             clock: self.clock,
             ref_age_max: self.ref_age_max,
             last_age_max: self.tables.references.held().last_age_max,

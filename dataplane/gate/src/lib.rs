@@ -108,6 +108,7 @@ extern crate std;
 
 mod activity;
 mod assess;
+mod audit;
 mod breaches;
 mod breaker;
 mod case;
@@ -173,6 +174,7 @@ mod tests;
 mod trade;
 pub mod twin;
 mod verdict;
+mod warn;
 mod weigh;
 mod weight;
 mod window;
@@ -186,6 +188,7 @@ pub use breaker::{
 pub use check::Unit;
 pub use checks::{REASON_COUNT, RejectReason};
 pub use config::{GateConfig, GateError, SelfMatch, StrategyConfig};
+pub use decision::GateMode;
 pub use decision::{Decision, Flags, LimitsSource};
 pub use executions::Booked;
 pub use exposure::{Exposure, POSITION_MAX};
@@ -224,7 +227,8 @@ pub use table_error::{ROWS_MAX, ReadFault, TableError, TableSizeError, UnknownRo
 pub use tables::{GateTables, TableShape, TableWriters};
 pub use tally::ProfitRules;
 pub use terms_writer::{TermsError, TermsWriter};
-pub use verdict::{Breach, Explanation, Named, VERDICT_WORDS, Verdict};
+pub use verdict::{Breach, Explanation, Named, VERDICT_WORDS, Verdict, WOULD_REJECT};
+pub use warn::WarnShare;
 pub use worth::{
     CURRENCIES_MAX, CurrencyId, InstrumentTerms, MULTIPLIER_MICROS_MAX, MoneyRules, RATE_NANOS_MAX, TradeDate,
 };

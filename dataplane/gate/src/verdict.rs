@@ -16,15 +16,15 @@ use crate::{
 /// The gate's answer on one order. Small and `Copy`: it goes into a ring on every order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// The limit that was breached, in [`RejectReason::unit`]; 0 when accepted.
+    /// The limit that was breached, in [`RejectReason::unit`]; 0 when nothing was.
     pub limit: i64,
-    /// What the order would have made of it; 0 when accepted.
+    /// What the order would have made of it; 0 when nothing was breached.
     pub value: i64,
     /// The calibrated score behind the tier; 0 when the model has no say.
     pub score: FixedScore,
     /// The version of the dynamic record; 0 when the model has no say.
     pub version: u32,
-    /// Why it was refused.
+    /// Why it was refused; under [`Flags::AUDIT`] it may be let through all the same, and this is why it would not have been.
     pub reason: Option<RejectReason>,
     /// Whether it may leave.
     pub decision: Decision,
@@ -46,7 +46,31 @@ impl Verdict {
         !matches!(self.decision, Decision::Reject)
     }
 
-    /// What it breaks first, none when accepted.
+    /// Whether it was let through in audit mode, and would have been refused.
+    #[inline]
+    #[must_use]
+    pub const fn would_reject(&self) -> bool {
+        self.flags.has(Flags::AUDIT) && self.accepted()
+    }
+
+    /// The word of the verdict log for what was decided.
+    #[must_use]
+    pub const fn decided(&self) -> &'static str {
+        if self.would_reject() { WOULD_REJECT } else { self.decision.as_str() }
+    }
+
+    /// What is to be added to the sentence of a refusal: of an order that audit mode would have let through, could it follow it.
+    #[must_use]
+    pub fn remark(&self) -> &'static str {
+        let unfollowed = self.flags.has(Flags::AUDIT) && self.reason.is_some_and(RejectReason::is_unfollowed);
+        if unfollowed && !self.accepted() {
+            " Audit mode cannot follow such an order, and refuses it."
+        } else {
+            ""
+        }
+    }
+
+    /// What it breaks first, none when nothing. In audit mode a refusal names what keeps it from leaving there.
     #[must_use]
     pub fn breach(&self) -> Option<Breach> {
         self.reason.map(|reason| Breach { reason, limit: self.limit, value: self.value })
@@ -62,18 +86,21 @@ impl Verdict {
         }
     }
 
-    /// The reason's number, 0 when accepted.
+    /// The reason's number, 0 when there is none.
     #[must_use]
     pub fn code(&self) -> u16 {
         self.reason.map_or(0, RejectReason::code)
     }
 
-    /// The reason's slug, empty when accepted.
+    /// The reason's slug, empty when there is none.
     #[must_use]
     pub fn slug(&self) -> &'static str {
         self.reason.map_or("", RejectReason::slug)
     }
 }
+
+/// The word for an order that was let through in audit mode and would have been refused.
+pub const WOULD_REJECT: &str = "would reject";
 
 /// Words of a verdict that is kept outside the process.
 pub const VERDICT_WORDS: usize = 4;
@@ -130,10 +157,12 @@ impl Verdict {
 }
 
 impl fmt::Display for Verdict {
-    /// The text of FIX tag 58: slug, then the sentence with its numbers; `accept` or `flag` otherwise.
+    /// The text of FIX tag 58: slug, then the sentence with its numbers; `accept` or `flag` otherwise. Of an order that audit mode let
+    /// through, `would reject` before them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.breach() {
-            Some(breach) => breach.fmt(f),
+            Some(breach) if self.accepted() => write!(f, "{WOULD_REJECT}: {breach}"),
+            Some(breach) => write!(f, "{breach}{}", self.remark()),
             None => f.write_str(self.decision.as_str()),
         }
     }
@@ -285,7 +314,7 @@ impl Explanation {
         led
     }
 
-    /// All breaches, in the order of decision; the first one is the verdict's.
+    /// All breaches, in the order of decision; the first one is the verdict's, but of a refusal in audit mode.
     pub fn breaches(&self) -> impl Iterator<Item = &Breach> {
         self.breaches.iter().flatten()
     }

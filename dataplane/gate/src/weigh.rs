@@ -251,7 +251,9 @@ impl Gate {
     #[inline(never)]
     pub(crate) fn weighs_much(&self, order: &OrderIntent, px: u64, now: UnixNanos) -> bool {
         let bad = |weight: &Weight| {
-            weight.is_near() || weight.unvalued().or(weight.unknown_profit()).is_some() || weight.has_lost()
+            weight.is_near(self.warn)
+                || weight.unvalued().or(weight.unknown_profit()).is_some()
+                || weight.has_lost()
         };
         let moment = self.moment(order.instrument, now);
         let places = self.levels.places(order.strategy, order.account);

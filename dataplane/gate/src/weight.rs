@@ -5,13 +5,11 @@ use types::{InstrumentId, Side};
 use crate::{
     levels::{ExposureLimits, Level},
     sums::{Part, Sums},
+    warn::WarnShare,
 };
 
 /// A millionth of the firm's currency in the units of the sums.
 pub(crate) const UNITS_PER_MICRO: u128 = 2 * 1_000_000_000_000_000_000;
-
-/// A limit is near when less than an eighth of it is left.
-const NEAR_SHIFT: u32 = 3;
 
 /// What a level of the order would come to with it.
 #[derive(Clone, Copy, Debug)]
@@ -157,22 +155,18 @@ impl Weight {
     }
 
     /// Whether one of them that the order is held to is near to what it may be.
-    pub(crate) fn is_near(&self) -> bool {
-        let near = |(sum, most): (u128, u64)| {
-            let most = u128::from(most);
-            most != u128::from(u64::MAX) && sum > (most - (most >> NEAR_SHIFT)) * UNITS_PER_MICRO
-        };
+    pub(crate) fn is_near(&self, warn: WarnShare) -> bool {
+        let near = |(sum, most): (u128, u64)| most != u64::MAX && sum > warn.of_sum(most) * UNITS_PER_MICRO;
         let lost = near((self.lost, self.loss_micros)) && !self.reduces;
-        let short = self.limits.has_credit() && self.is_short();
+        let short = self.limits.has_credit() && self.is_short(warn);
         self.held_to(self.parts().map(near)).contains(&true) || lost || short
     }
 
     /// Whether little is left of the credit, or nobody knows, and the order does not only reduce. Called, not inlined: levels without a
     /// credit pay one branch for it.
     #[inline(never)]
-    fn is_short(&self) -> bool {
-        let most = u128::from(self.limits.credit_micros);
-        let near = self.required > (most - (most >> NEAR_SHIFT)) * UNITS_PER_MICRO;
+    fn is_short(&self, warn: WarnShare) -> bool {
+        let near = self.required > warn.of_sum(self.limits.credit_micros) * UNITS_PER_MICRO;
         !self.reduces && (near || self.unmargined.is_some())
     }
 }

@@ -171,3 +171,26 @@ fn without_a_model_no_tier_is_known() {
         "{explained}"
     );
 }
+
+#[test]
+fn an_order_is_flagged_above_the_share_of_a_limit_that_the_configuration_says() {
+    let market = scenario("calm", &["--minutes", "1"]);
+    let Started { dir, daemon: _daemon } = started(&market, "calm", |text| {
+        let limit = |key: &str, n: u32| format!("{key} = {{ floor = 1, base = {n}, cap = {n} }}\n");
+        let far = ["max_notional", "max_pos_long"].map(|key| limit(key, 1_000_000_000)).concat();
+        let qty = limit("max_qty", 500);
+        format!("{text}[scorer]\nenabled = false\n[limits]\nwarn_at = 0.6\n[limits.default]\n{far}{qty}")
+    });
+    let flagged = |qty: &str| {
+        let order = ["gate", "explain", "--symbol", "FUTX", "--side", "buy", "--qty", qty, "--px", "4985"];
+        let explained =
+            json(dir.path(), &[&order[..], &["--strategy", "s", "--account", "a"]].concat())["explain"]
+                .clone();
+        let flags = explained["flags"].as_array().expect("flags").clone();
+        flags.iter().any(|flag| flag == "near_limit")
+    };
+    until("FUTX is known", || json(dir.path(), &["limits", "show", "FUTX"])["limits"][0]["base"] == 500);
+    assert_eq!(["300", "301"].map(flagged), [false, true]);
+    let shown = said(&ctl(&dir.path().join("control.sock"), &["limits", "show", "FUTX"]));
+    assert!(shown.contains("An order above 60 % of a limit has the flag near_limit."), "{shown}");
+}

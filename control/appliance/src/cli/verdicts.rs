@@ -88,7 +88,7 @@ pub(crate) struct VerdictsFilter {
     /// In one instrument
     #[arg(long, value_name = "SYMBOL")]
     pub(crate) symbol: Option<String>,
-    /// Refused for one reason, by its slug or code
+    /// Refused for one reason, by its slug or code; in audit mode, would have been for that and others
     #[arg(long, value_name = "REASON")]
     pub(crate) reason: Option<String>,
     /// What the gate decided
@@ -116,6 +116,8 @@ pub(crate) enum DecisionKind {
     Flag,
     /// It may not
     Reject,
+    /// It left in audit mode, and would have been refused
+    WouldReject,
 }
 
 impl DecisionKind {
@@ -125,6 +127,7 @@ impl DecisionKind {
             Self::Accept => "accept",
             Self::Flag => "flag",
             Self::Reject => "reject",
+            Self::WouldReject => gate::WOULD_REJECT,
         }
     }
 }

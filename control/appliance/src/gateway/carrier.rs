@@ -14,6 +14,8 @@ pub(crate) trait Carrier {
     fn take_said(&mut self) -> Vec<String>;
     /// Orders that may still trade, and records that the daemon was not told of.
     fn open_and_lost(&self) -> (usize, u64);
+    /// Whether the daemon has put its client in audit mode.
+    fn audits(&self) -> bool;
     /// Counters, `name=value` each.
     fn counted(&self) -> String;
 }
@@ -49,6 +51,10 @@ macro_rules! carry {
 
             fn open_and_lost(&self) -> (usize, u64) {
                 Self::open_and_lost(self)
+            }
+
+            fn audits(&self) -> bool {
+                Self::audits(self)
             }
 
             fn counted(&self) -> String {

@@ -12,7 +12,9 @@ use anyhow::{Context, Result, bail};
 pub(crate) use carrier::Carrier;
 use carrier::Parties;
 use control::client::Client;
-use control::config::{Gateway as Declared, GatewayMpid, GatewayProtocol, OnDisconnect, OnHalt, Plan, load};
+use control::config::{
+    ClientMode, Gateway as Declared, GatewayMpid, GatewayProtocol, OnDisconnect, OnHalt, Plan, load,
+};
 use egress::fix::Version;
 use egress::ouch::{Dialect, Network};
 use egress::owner::{Counted, Owner};
@@ -89,6 +91,12 @@ pub(crate) fn carry_orders(
         "gateway {} listens on {}, venue {}",
         declared.name, declared.listen, declared.venue
     )));
+    if gateway.audits() {
+        tell(format_args!(
+            "gateway {}: AUDIT MODE: no limit stops an order, only halts of a person",
+            declared.name
+        ));
+    }
     let mut idle = 0_u32;
     loop {
         let now = now();
@@ -243,6 +251,12 @@ fn owner(plan: &Plan, declared: &Declared) -> Owner {
     }
 }
 
+/// What is to be said of a gateway whose client is in audit mode.
+fn audit_line(plan: &Plan, declared: &Declared) -> Option<String> {
+    let client = plan.clients.get(&declared.client).filter(|client| client.mode == ClientMode::Audit);
+    client.map(|_| format!("client {}: no limit stops an order, only halts of a person", declared.client))
+}
+
 fn counted(mpid: &GatewayMpid) -> Counted {
     Counted { strategy: mpid.strategy.clone(), account: mpid.account.clone() }
 }
@@ -259,6 +273,9 @@ fn check(plan: &Plan, declared: &Declared, setup: &Setup) -> Result<()> {
         say(format_args!(
             "  {id}       to strategy {strategy} and account {account}, where an order is entered for that MPID"
         ))?;
+    }
+    if let Some(loud) = audit_line(plan, declared) {
+        say(format_args!("  AUDIT MODE {loud}"))?;
     }
     say(format_args!("  firm       {firm} connects to {listen}; when it goes, {what}"))?;
     let halts = match declared.on_halt {

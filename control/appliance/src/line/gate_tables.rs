@@ -180,6 +180,8 @@ pub(crate) fn grant_rules(plan: &Plan) -> GrantRules {
         account_activity: BTreeMap::new(),
         strategy_times_in_force: BTreeMap::new(),
         levels: GrantLevels::default(),
+        warn_left: config.warn.left(),
+        audits: false,
         repeated_executions: config.repeated_executions.map(|rules| (rules.most, rules.window.0)),
         daemon_age_max_ns: 0,
     }
@@ -224,6 +226,7 @@ pub(crate) fn config_of<'a>(plan: &Plan, accounts: u16, strategies: &'a [Strateg
         profit: plan.scopes.counts_profit().then_some(plan.profit),
         mark_age_max: Nanos(u64::from(plan.gate.mark_age_ms) * 1_000_000),
         repeated_executions: repeated_executions(plan),
+        warn: plan.warn.share,
         ..GateConfig::DEFAULT
     }
 }

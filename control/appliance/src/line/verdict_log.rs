@@ -26,6 +26,7 @@ impl VerdictSheet {
             qty: order.qty,
             px: order.px,
             verdict: &record.verdict,
+            others: &[],
             check: record.check,
         });
     }

@@ -22,7 +22,8 @@ const BEHIND_CODE: usize = 6;
 
 /// The reason's number in a row of the verdict log.
 fn code_of(line: &str) -> Option<u16> {
-    line.rsplit(',').nth(BEHIND_CODE)?.parse().ok()
+    // In audit mode the code that decides stands before the others.
+    line.rsplit(',').nth(BEHIND_CODE)?.split(' ').next()?.parse().ok()
 }
 
 impl Pulse {
@@ -77,7 +78,7 @@ mod tests {
         assert_eq!(names[names.len() - 1 - BEHIND_CODE], "code");
         let pulse = Pulse::default();
         let row = |code: &str| format!("1,2,\"a,b\",s,X,buy,1,1.0,reject,{code},SLUG,1,2,normal,0.1,30");
-        pulse.verdicts(&[row("903"), row("0"), row("903"), row("x"), String::new()]);
+        pulse.verdicts(&[row("903"), row("0"), row("903 600"), row("x"), String::new()]);
         assert_eq!(pulse.by_reason(), BTreeMap::from([(0, 1), (903, 2)]));
     }
 

@@ -266,6 +266,9 @@ impl Backend for Market {
             lost: 0,
             damaged: 0,
             unlogged: 0,
+            mode: "enforce".to_owned(),
+            would_reject: 0,
+            near_limit: 0,
             in_doubt: true,
         };
         vec![SessionView { session, uid: Some(0) }]

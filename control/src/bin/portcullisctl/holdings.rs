@@ -113,6 +113,8 @@ pub(crate) fn sessions(format: Format, listing: &Listing<SessionRow>) -> Result<
         "damaged",
         "unlogged",
         "positions",
+        "mode",
+        "would reject",
     ]);
     for row in &listing.rows {
         let counted = |count: u64| {
@@ -134,6 +136,8 @@ pub(crate) fn sessions(format: Format, listing: &Listing<SessionRow>) -> Result<
             counted(row.damaged),
             counted(row.unlogged),
             Field::alarm_if(row.in_doubt, if row.in_doubt { "in doubt" } else { "reconciled" }),
+            Field::alarm_if(row.mode != "enforce", &row.mode),
+            counted(row.would_reject),
         ]);
     }
     listed(format, "sessions", listing, &sheet, "No order process is declared ([client]).")

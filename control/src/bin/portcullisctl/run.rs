@@ -121,7 +121,7 @@ fn answer(cli: &Cli, reply: Reply, dry_run: bool) -> Result<u8> {
     let format = cli.output;
     match reply {
         Reply::Status(status) => show::status(format, &status)?,
-        Reply::Limits(page) => show::limits(format, &page.rows)?,
+        Reply::Limits(page) => show::limits(format, &page.rows, page.warn_bps)?,
         Reply::Levels(rows) => show::levels(format, &rows)?,
         Reply::LimitsChanged(diffs) => show::limits_changed(format, &diffs, dry_run)?,
         Reply::Breakers(page) => show::breakers(format, &page.rows)?,
@@ -227,7 +227,7 @@ fn limits_show(cli: &Cli, client: &mut Client, symbol: Option<SymbolName>) -> Re
         rows.extend(page.rows);
         after = page.next;
         if after.is_none() {
-            return show::limits(cli.output, &rows);
+            return show::limits(cli.output, &rows, page.warn_bps);
         }
     }
 }

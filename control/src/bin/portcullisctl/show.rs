@@ -73,6 +73,7 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
     let up = span(status.started, status.now);
     line("instance", Field::text(format!("{} (build {}, up {up})", status.instance, status.build)));
     line("state", state(status));
+    audit_mode(status).into_iter().for_each(|said| line("AUDIT MODE", said));
     if let LatchHealth::Damaged(why) = &status.latch {
         let out = format!("state on disk could not be believed: {why}; a risk_admin ends this with `resume`");
         line("latch", Field::Alarm(out));
@@ -131,6 +132,13 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
     }
     line("clock", Field::Moment(Some(status.now)));
     text_of(format, "status", status, &sheet, "")
+}
+
+/// Which clients no limit stops, where there are any.
+fn audit_mode(status: &StatusReply) -> Option<Field> {
+    let named: Vec<&str> = status.audit_mode.iter().map(|name| name.as_str()).collect();
+    let out = format!("no limit stops an order of {}: only halts of a person do", named.join(", "));
+    (!named.is_empty()).then_some(Field::Alarm(out))
 }
 
 /// How long the daemon has run.
@@ -203,7 +211,7 @@ pub(crate) fn levels(format: Format, rows: &[LevelRow]) -> Result<()> {
     answer(format, "levels", &rows, &sheet, none)
 }
 
-pub(crate) fn limits(format: Format, rows: &[LimitRow]) -> Result<()> {
+pub(crate) fn limits(format: Format, rows: &[LimitRow], warn_bps: u32) -> Result<()> {
     let mut sheet = Sheet::new(&[
         "symbol",
         "limit",
@@ -232,13 +240,14 @@ pub(crate) fn limits(format: Format, rows: &[LimitRow]) -> Result<()> {
             Field::Moment(row.set_at),
         ]);
     }
-    answer(
-        format,
-        "limits",
-        &rows,
-        &sheet,
-        if rows.is_empty() { "No instrument has been defined yet.\n" } else { "" },
-    )
+    let people = match warn_bps {
+        _ if rows.is_empty() => "No instrument has been defined yet.\n".to_owned(),
+        0 => String::new(),
+        share => {
+            format!("An order above {} % of a limit has the flag near_limit.\n", f64::from(share) / 100.0)
+        }
+    };
+    answer(format, "limits", &rows, &sheet, &people)
 }
 
 pub(crate) fn limits_changed(format: Format, diffs: &[LimitDiff], dry_run: bool) -> Result<()> {

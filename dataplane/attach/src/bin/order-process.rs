@@ -19,7 +19,7 @@
 use attach::{AttachError, OrderThread};
 use control::client::ClientError;
 use control::protocol::RefusalKind;
-use gate::{OrderEvent, OrderIntent, OrderType, TimeInForce};
+use gate::{OrderEvent, OrderIntent, OrderType, TimeInForce, Verdict};
 use std::fmt::Write as _;
 use std::io::{BufRead as _, Write as _};
 use std::path::Path;
@@ -71,6 +71,10 @@ fn order(thread: &OrderThread, side: Side, words: &[&str]) -> Option<OrderIntent
     })
 }
 
+fn said(verdict: &Verdict, is_reserved: bool) -> String {
+    format!("{} {} {is_reserved}", verdict.decided(), verdict.slug())
+}
+
 /// The answer to one line; none when it makes no sense.
 fn answer(thread: &mut OrderThread, line: &str) -> Option<String> {
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -81,13 +85,13 @@ fn answer(thread: &mut OrderThread, line: &str) -> Option<String> {
             let side = if words[0] == "buy" { Side::Bid } else { Side::Ask };
             let order = order(thread, side, &words[1..])?;
             let (verdict, reservation) = thread.reserve(&order, now());
-            format!("{} {} {}", verdict.decision.as_str(), verdict.slug(), reservation.is_some())
+            said(&verdict, reservation.is_some())
         }
         "replace" => {
             let (replaced, side) = (number(1)?, if words.get(2)? == &"buy" { Side::Bid } else { Side::Ask });
             let order = order(thread, side, &words[3..])?;
             let (verdict, reservation) = thread.replace(replaced, &order, now());
-            format!("{} {} {}", verdict.decision.as_str(), verdict.slug(), reservation.is_some())
+            said(&verdict, reservation.is_some())
         }
         "fill" => {
             let (id, qty, execution) = (number(1)?, qty(2)?, number(3)?);

@@ -64,7 +64,7 @@ impl Gatekeeper for OrderPort {
             return None;
         }
         Some(match self.attach_anew() {
-            Ok(()) => "attached to the appliance anew".to_owned(),
+            Ok(()) => self.attached_anew(),
             Err(error) => format!("not attached: {error}"),
         })
     }

@@ -92,6 +92,12 @@ impl Gateway {
         std::mem::take(&mut self.0.said)
     }
 
+    /// As [`OrderPort::audits`].
+    #[must_use]
+    pub fn audits(&self) -> bool {
+        self.0.relay.desk.gate.audits()
+    }
+
     /// Orders that may still trade, and records that the daemon was not told of.
     #[must_use]
     pub fn open_and_lost(&self) -> (usize, u64) {

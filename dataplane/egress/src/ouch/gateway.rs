@@ -405,7 +405,7 @@ impl Gateway {
                 Ok(()) => {
                     self.counters.add(Count::Reattached);
                     self.renumber();
-                    self.said.push("attached to the appliance anew".to_owned());
+                    self.said.push(self.port.attached_anew());
                 }
                 Err(error) => self.said.once(format!("not attached: {error}")),
             }
@@ -450,9 +450,8 @@ impl Gateway {
     /// Whether it has stopped: nothing is open, or the venue has had its time. It has logged out then.
     pub fn has_stopped(&mut self, now: UnixNanos) -> bool {
         let now = self.clock.take(now);
-        let is_due = self.stop_by.is_some_and(|by| now >= by);
         let waits = self.setup.cancel_on_disconnect && self.book.len() > 0;
-        let has_stopped = is_due || self.is_stopping() && !waits;
+        let has_stopped = self.stop_by.is_some_and(|by| now >= by || !waits);
         if has_stopped {
             self.leave_both(now);
         }
@@ -474,6 +473,12 @@ impl Gateway {
     /// What a person should know, since the last call.
     pub fn take_said(&mut self) -> Vec<String> {
         self.said.take()
+    }
+
+    /// As [`OrderPort::audits`].
+    #[must_use]
+    pub fn audits(&self) -> bool {
+        self.port.audits()
     }
 }
 

@@ -155,6 +155,8 @@ fn grant(tables: &SharedTables, instruments: u32, rules: &RefRules<'_>) -> Grant
             window_ns: 0,
             strategy_activity: [].into(),
             account_activity: [].into(),
+            warn_left: gate::WarnShare::DEFAULT.left(),
+            audits: false,
             strategy_rate: (1_000_000_000, u32::MAX),
             open_orders_max: 4_096,
             recent_orders: 4_096,

@@ -28,8 +28,6 @@ mod tier;
 mod value;
 mod walk;
 
-pub(crate) use near::near_value;
-
 use core::ops::ControlFlow;
 
 use crate::{

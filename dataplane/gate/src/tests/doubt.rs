@@ -223,6 +223,8 @@ struct Readings {
     /// What each execution counted for, and what is left of it.
     known: std::collections::BTreeMap<u64, (u64, u32, u32)>,
     executed: [u32; 2],
+    /// What each order is for: a trade that is taken back leaves what was still to be traded as it was.
+    whole: [u32; 2],
 }
 
 impl Readings {
@@ -255,7 +257,7 @@ impl Readings {
                         self.known.insert(execution, (id, qty, qty));
                         let executed = &mut self.executed[usize::from(id == 2)];
                         *executed += qty;
-                        let beyond = *executed > 100;
+                        let beyond = *executed > self.whole[usize::from(id == 2)];
                         self.or_by(if beyond { &by_both } else { &by_one });
                     }
                 }
@@ -269,6 +271,8 @@ impl Readings {
                 })?;
                 let executed = &mut self.executed[usize::from(id == 2)];
                 *executed -= left;
+                let whole = &mut self.whole[usize::from(id == 2)];
+                *whole = whole.saturating_sub(left);
                 self.or_by(&[0, -Self::signed(id, left)]);
                 Some(E::BustedExecution { id, execution, qty: Qty(left.max(1)) })
             }
@@ -295,6 +299,7 @@ proptest! {
             positions: BTreeSet::from([position]),
             known: std::collections::BTreeMap::new(),
             executed: [0; 2],
+            whole: [100; 2],
         };
         for said in all {
             if let Some(event) = readings.hear(said) {

@@ -23,7 +23,7 @@ fn fat_fingered() -> (Rig, FatFingerWriter) {
     let mut rig = Rig::new();
     let (mut writer, reader) = FatFingerTable::create(&rig.gate.tables.statics).expect("a table");
     writer.publish(INSTRUMENT, &stairs(), LEASE, 7, NOW).expect("a row");
-    rig.gate.tables.fat_finger = Some(reader);
+    rig.gate.set_fat_finger(reader);
     rig.publish_top(&TopOfBook { bid: px("99.99"), ask: px("100.01"), ..top() });
     (rig, writer)
 }
@@ -312,7 +312,7 @@ fn without_a_fat_finger_limit_the_other_quantity_limits_hold_and_nothing_more_pa
         let mut rig = Rig::new();
         let (mut writer, reader) = FatFingerTable::create(&rig.gate.tables.statics).unwrap();
         writer.abandon(INSTRUMENT);
-        rig.gate.tables.fat_finger = Some(reader);
+        rig.gate.set_fat_finger(reader);
         rig
     };
     let elsewhere = || {
@@ -322,7 +322,7 @@ fn without_a_fat_finger_limit_the_other_quantity_limits_hold_and_nothing_more_pa
         for other in [0, 2] {
             writer.publish(InstrumentId(other), &nothing, LEASE, 1, NOW).unwrap();
         }
-        rig.gate.tables.fat_finger = Some(reader);
+        rig.gate.set_fat_finger(reader);
         rig
     };
     for (mut rig, why) in

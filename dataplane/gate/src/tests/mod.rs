@@ -3,6 +3,7 @@
 
 mod account;
 mod activity;
+mod audit;
 mod blindness;
 mod boundaries;
 mod clock;
@@ -283,9 +284,10 @@ impl Rig {
 
     /// Whether the fast path lets an order through.
     pub(crate) fn fast(&self, order: &OrderIntent, now: UnixNanos) -> bool {
-        let pass = match self.gate.tables.fat_finger {
-            Some(_) => self.gate.pass::<true>(order, now),
-            None => self.gate.pass::<false>(order, now),
+        let pass = if self.gate.apart {
+            self.gate.pass::<true>(order, now)
+        } else {
+            self.gate.pass::<false>(order, now)
         };
         pass.or_else(|| self.gate.pass_at_market(order, now)).is_some()
     }

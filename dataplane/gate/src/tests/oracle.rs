@@ -95,12 +95,12 @@ fn any_money() -> impl Strategy<Value = Money> {
 
 /// A random state of one row.
 #[derive(Clone, Debug)]
-struct World {
+pub(super) struct World {
     money: Option<Money>,
     live: Option<(RiskLimits, Tier, u64)>,
     /// Sizes as they are handed in, and the lease in ms.
     fat_finger: Option<([u32; FAT_FINGER_BUCKETS], u64)>,
-    top: Option<TopOfBook>,
+    pub(super) top: Option<TopOfBook>,
     /// What the reference was in the last minutes, in cents, before it became what `top` says.
     earlier: Option<i64>,
     heartbeat_ago_ns: u64,
@@ -111,7 +111,7 @@ struct World {
     /// What is located for the account, and for how many minutes; none where nobody is held to it.
     located: Option<(u32, u64)>,
     lot: u32,
-    breakers: [Option<BreakerState>; 4],
+    pub(super) breakers: [Option<BreakerState>; 4],
     now_after_publish_ns: u64,
     working: Vec<(Side, u32)>,
 }
@@ -214,7 +214,7 @@ fn any_located() -> impl Strategy<Value = Option<(u32, u64)>> {
     proptest::option::weighted(0.3, (qty, mostly(1, vec![0, 1, 1_000])))
 }
 
-fn any_world() -> impl Strategy<Value = World> {
+pub(super) fn any_world() -> impl Strategy<Value = World> {
     let live = (any_limits(), select(Tier::ALL.to_vec()), mostly(1_000, vec![0, 1, 5, 9]));
     let fat_finger = (prop::array::uniform16(100_u32..900), mostly(1_000, vec![0, 1, 5, 9]));
     let breaker = || {
@@ -266,7 +266,7 @@ fn any_world() -> impl Strategy<Value = World> {
         )
 }
 
-fn any_order() -> impl Strategy<Value = OrderIntent> {
+pub(super) fn any_order() -> impl Strategy<Value = OrderIntent> {
     let kind = prop_oneof![4 => Just(OrderType::Limit), 1 => Just(OrderType::Market)];
     // One in eight is what the strategy may not use.
     let (day, ioc) = (TimeInForce::Day, TimeInForce::Ioc);
@@ -293,7 +293,7 @@ fn bare_rig(located_accounts: u16) -> Rig {
 }
 
 impl World {
-    fn now(&self) -> UnixNanos {
+    pub(super) fn now(&self) -> UnixNanos {
         NOW.plus(Nanos(self.now_after_publish_ns))
     }
 
@@ -310,12 +310,12 @@ impl World {
         TopOfBook { bid: self.px(top.bid), ask: self.px(top.ask), last: self.px(top.last), ..*top }
     }
 
-    fn order(&self, order: &OrderIntent) -> OrderIntent {
+    pub(super) fn order(&self, order: &OrderIntent) -> OrderIntent {
         OrderIntent { px: self.px(order.px), ..*order }
     }
 
     /// The rig in this state. What works was let in under roomy limits before.
-    fn build(&self) -> Rig {
+    pub(super) fn build(&self) -> Rig {
         let mut rig = bare_rig(if self.located.is_some() { CONFIG.accounts } else { 0 });
         self.locate(&mut rig, Located { qty: Qty(u32::MAX), until: UnixNanos(u64::MAX) });
         if let Some(money) = &self.money {
@@ -377,7 +377,7 @@ impl World {
             let (mut writer, reader) = FatFingerTable::create(&rig.gate.tables.statics).unwrap();
             let fat_finger = FatFingerLimits::new(sizes.map(Qty));
             writer.publish(INSTRUMENT, &fat_finger, Nanos(lease_ms * 1_000_000), 1, NOW).unwrap();
-            rig.gate.tables.fat_finger = Some(reader);
+            rig.gate.set_fat_finger(reader);
         }
         rig.gate.tables.dynamics = Some(limit_reader);
         rig.gate.tables.references = ref_reader;

@@ -219,7 +219,7 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::LimitsTorn => torn_statics(&mut rig),
         R::QtyStatic => (rig, order.qty) = (Rig::statics_only(), Qty(401)),
         R::QtyDynamic => order.qty = Qty(501),
-        R::QtyFatFinger => rig.gate.tables.fat_finger = Some(small_fat_finger()),
+        R::QtyFatFinger => rig.gate.set_fat_finger(small_fat_finger()),
         R::Value => narrow(&mut rig, &RiskLimits { max_notional_micros: 9_999_000_000, ..LIVE }),
         R::RefMissing => rig.publish_top(&TopOfBook { bid: Px::NONE, last: Px::NONE, ..top() }),
         R::RefStale => rig.publish_top(&TopOfBook { state: BookState::Stale(StaleCause::Gap), ..top() }),

@@ -1,6 +1,7 @@
 //! A firm, `portcullis gateway` and a venue over TCP, under a running daemon with a live feed: whatever is cut, killed or started
 //! anew, no order is lost, doubled or unaccounted, and firm, gateway, daemon and venue hold the same.
 
+mod audit;
 mod copies;
 mod disk;
 mod firm;

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wire::IntoBytes;
 use wire::ouch50::outbound::AccountQueryResponse;
 use wire::soupbin::{self, LoginAccepted, LoginRequest, Packet, SEQUENCED};
@@ -63,12 +63,22 @@ impl Connection {
         assert_eq!(self.read(), (soupbin::UNSEQUENCED, b"Q".to_vec()));
     }
 
-    /// Whether nothing comes for a while.
+    /// Whether nothing but heartbeats comes for a while.
     pub(super) fn is_quiet(&mut self) -> bool {
         self.stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-        let mut bytes = [0; 1];
-        let is_quiet = self.stream.read(&mut bytes).is_err();
+        let end = Instant::now() + Duration::from_millis(200);
+        let mut bytes = [0; 1_000];
+        while Instant::now() < end {
+            let got = self.stream.read(&mut bytes).unwrap_or(0);
+            self.input.extend_from_slice(&bytes[..got]);
+        }
         self.stream.set_read_timeout(Some(crate::on_a_wire::PATIENCE)).unwrap();
-        is_quiet
+        while let Some((packet, used)) = Packet::parse(&self.input, 1_000).unwrap() {
+            if packet.packet_type() != soupbin::CLIENT_HEARTBEAT {
+                return false;
+            }
+            self.input.drain(..used);
+        }
+        self.input.is_empty()
     }
 }

@@ -3,6 +3,7 @@
 use super::process::{Counts, Process, Seat};
 use super::{Orders, RUNS};
 use control::backend::SessionView;
+use control::config::ClientMode;
 use control::names::Name;
 use control::protocol::{
     HoldingsFilter, OrderRow, OrderSide, PositionRow, PositionSetting, Price, SessionRow,
@@ -149,12 +150,16 @@ fn empty(client: &Name) -> SessionRow {
         lost: 0,
         damaged: 0,
         unlogged: 0,
+        mode: ClientMode::Enforce.as_str().to_owned(),
+        would_reject: 0,
+        near_limit: 0,
         in_doubt: false,
     }
 }
 
 fn session(client: &Name, process: &Process) -> SessionView {
-    let Counts { accepted, flagged, rejected, lost, damaged, unlogged } = process.counts;
+    let Counts { accepted, flagged, rejected, lost, damaged, unlogged, would_reject, near_limit } =
+        process.counts;
     let seat = process.seat();
     let state = match (seat, process.ring.grant()) {
         (Some(_), _) => "attached",
@@ -175,6 +180,9 @@ fn session(client: &Name, process: &Process) -> SessionView {
         lost,
         damaged,
         unlogged,
+        mode: process.client.mode.as_str().to_owned(),
+        would_reject,
+        near_limit,
         in_doubt: process.mirror.in_doubt(),
         ..empty(client)
     };

@@ -164,7 +164,7 @@ impl Mirror {
     fn take_record(&mut self, record: &Record) -> Option<()> {
         let mut step = match record.entry {
             Entry::Sent { step, .. } | Entry::Step(step) | Entry::Untimed(step) => step,
-            Entry::Refused { .. } => return Some(()),
+            Entry::Refused { .. } | Entry::Breaks { .. } => return Some(()),
         };
         let (instrument, strategy, account) = step.names_mut();
         if let Some(instrument) = instrument {

@@ -4,6 +4,7 @@
 //! a gate of its own; a process that attaches gets the steps that bring its gate there. The ring lies in memory and outlives
 //! both; the journal is the state directory's.
 
+mod breaks;
 mod closing;
 mod division;
 mod halt;
@@ -26,7 +27,7 @@ pub(super) use closing::ClosedScopes;
 use control::KnownClients;
 use control::backend::QuotaView;
 use control::cause::one_line;
-use control::config::{Client, OnDaemonLoss, Plan};
+use control::config::{Client, ClientMode, OnDaemonLoss, Plan};
 use control::names::{Name, Scope};
 use control::protocol::Grant;
 use division::Standing;
@@ -233,7 +234,8 @@ impl Orders {
     /// How every process stands, for `status`.
     pub(super) fn standings(&self) -> impl Iterator<Item = (String, BTreeMap<String, u64>)> {
         self.processes.iter().map(|(name, process)| {
-            let Counts { accepted, flagged, rejected, lost, damaged, unlogged } = process.counts;
+            let Counts { accepted, flagged, rejected, lost, damaged, unlogged, would_reject, near_limit } =
+                process.counts;
             let all = [
                 ("attached", process.seat().is_some().into()),
                 ("open_orders", process.mirror.open_order_count() as u64),
@@ -243,6 +245,9 @@ impl Orders {
                 ("lost_records", lost),
                 ("damaged_records", damaged),
                 ("unlogged_refusals", unlogged),
+                ("audit_mode", (process.client.mode == ClientMode::Audit).into()),
+                ("would_reject", would_reject),
+                ("near_limit", near_limit),
             ];
             let all = all.map(|(counter, value)| (counter.to_owned(), value));
             (format!("order process {name}"), all.into())
@@ -383,6 +388,7 @@ impl Orders {
             OnDaemonLoss::Halt => SILENCE_MAX.0,
             OnDaemonLoss::Static => 0,
         };
+        grant.rules.audits = process.client.mode == ClientMode::Audit;
         grant.rules.levels.quotas = self.quotas.as_ref().and_then(|quotas| quotas.first_row(name));
         if grant.rules.levels.quotas.is_some() {
             // Before its first order, and not a period later.

@@ -1,5 +1,6 @@
 //! One order process: its ring, its journal, and the gate that follows it.
 
+use super::breaks::Breaks;
 use super::division::Standing;
 use super::journal::{Block, Cut, Journal};
 use super::mirror::Mirror;
@@ -9,11 +10,11 @@ use crate::line::levels::groups_of;
 use crate::line::topology::order_ring;
 use crate::tables::VerdictRow;
 use anyhow::{Context, Result};
-use attach::record::{Entry, Record};
+use attach::record::Record;
 use attach::ring::RingReader;
 use control::config::{Client, Plan};
 use control::names::Name;
-use gate::{Decision, GateConfig};
+use gate::{Decision, Flags, GateConfig};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -33,6 +34,10 @@ pub(in crate::run) struct Counts {
     pub(in crate::run) damaged: u64,
     /// Refused orders that are in no log, since the ring was half full.
     pub(in crate::run) unlogged: u64,
+    /// Of the flagged, orders that would have been refused but for audit mode.
+    pub(in crate::run) would_reject: u64,
+    /// Orders that were let through above the share of a limit at which they are flagged.
+    pub(in crate::run) near_limit: u64,
 }
 
 /// One order process.
@@ -42,6 +47,8 @@ pub(super) struct Process {
     pub(super) journal: Journal,
     pub(super) mirror: Mirror,
     pub(super) counts: Counts,
+    /// What the order of the next record breaks, in audit mode.
+    breaks: Breaks,
     /// The process that is attached.
     lifeline: Option<Lifeline>,
     /// Its ring was written over.
@@ -187,6 +194,7 @@ impl Process {
             journal,
             mirror,
             counts,
+            breaks: Breaks::default(),
             lifeline: None,
             broken: false,
             journal_max: JOURNAL_BYTES,
@@ -265,12 +273,12 @@ impl Process {
         if self.broken {
             return Ok(0);
         }
-        let Self { ring, journal, mirror, counts, .. } = self;
+        let Self { ring, journal, mirror, counts, breaks, .. } = self;
         let drained = ring.drain(DRAIN_MAX, |records, damaged| {
-            let refused = |record: &&Record| matches!(record.entry, Entry::Refused { .. });
-            let kept = records.iter().filter(|record| !refused(record));
+            let logged = |record: &&Record| record.entry.is_for_the_log();
+            let kept = records.iter().filter(|record| !logged(record));
             let mut blocks: Vec<Block> = kept.map(|record| Block::Record(*record)).collect();
-            if let Some(last) = records.last().filter(refused) {
+            if let Some(last) = records.last().filter(logged) {
                 blocks.push(Block::Taken { number: last.number, lost: journal.lost });
             }
             if damaged > 0 {
@@ -280,7 +288,7 @@ impl Process {
             blocks.iter().for_each(|block| mirror.take(block));
             counts.damaged = counts.damaged.saturating_add(damaged);
             for record in records {
-                lines.extend(line_of(record, mirror, counts));
+                lines.extend(line_of(record, mirror, counts, breaks));
             }
             Ok(())
         })?;
@@ -382,8 +390,12 @@ fn hung_up(stream: &UnixStream) -> bool {
 }
 
 /// The row of the verdict log; none of a record that is no order's. Counts it.
-fn line_of(record: &Record, mirror: &Mirror, counts: &mut Counts) -> Option<String> {
+fn line_of(record: &Record, mirror: &Mirror, counts: &mut Counts, breaks: &mut Breaks) -> Option<String> {
+    breaks.take(record);
     let (order, verdict, check) = record.entry.judged()?;
+    let others = breaks.of(order.cl_ord_id, &verdict);
+    counts.would_reject += u64::from(verdict.would_reject());
+    counts.near_limit += u64::from(verdict.accepted() && verdict.flags.has(Flags::NEAR_LIMIT));
     *match verdict.decision {
         Decision::Accept => &mut counts.accepted,
         Decision::Flag => &mut counts.flagged,
@@ -403,6 +415,7 @@ fn line_of(record: &Record, mirror: &Mirror, counts: &mut Counts) -> Option<Stri
         qty: order.qty,
         px: order.px,
         verdict: &verdict,
+        others: &others,
         check,
     };
     Some(row.to_string())

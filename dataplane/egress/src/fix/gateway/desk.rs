@@ -361,7 +361,8 @@ impl<G: Gatekeeper> Desk<G> {
         let text = match verdict.breach() {
             Some(breach) => {
                 let symbol = String::from_utf8_lossy(order.symbol);
-                format!("{}: {}", verdict.slug(), breach.named(&symbol, "of this order", "of this order"))
+                let sentence = breach.named(&symbol, "of this order", "of this order");
+                format!("{}: {sentence}{}", verdict.slug(), verdict.remark())
             }
             None => verdict.to_string(),
         };
