@@ -1,5 +1,6 @@
 //! Models made by this build, each with the identity that its contents have.
 
+use super::calibration::Calibrations;
 use super::channels::ChannelLaws;
 use super::errors::SaveError;
 use super::manifest::{encode, id_of};

@@ -1,7 +1,8 @@
 //! The channels' words on one moment, and the one score that follows from them.
 //!
-//! **The rule.** A channel's word is the share of calm grid points at which an alarm so strange begins to it. Of `n` channels that are heard, the smallest probability counts, times `n` (Bonferroni): whatever the channels have to do with each other, a calm market
-//! then raises no more false alarms than one channel alone would.
+//! **The rule.** A channel's word is the share of calm grid points at which an alarm so strange begins to it. Of `n` channels that are
+//! heard, the smallest counts, times `n` (Bonferroni): whatever the channels have to do with each other, a calm market then raises no
+//! more false alarms than one channel alone would.
 
 use crate::model::{BESIDE_COUNT, Calibration, Channel, RawScore, Reading, display};
 

@@ -141,9 +141,9 @@ pub(crate) struct TrainVae {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "`train vae` fits them as well, that of the autoencoder to the days it was trained on; this is for a model that was trained without, or by a build whose channels read other
-features, and for more calm days, of which the autoencoder's scores are measured anew, too: the
-tails of the laws want more of them than the network does.
+    after_help = "`train vae` fits them as well, that of the autoencoder to the days it was trained on. This is for a model that
+was trained without, or by a build whose channels read other features, and for more calm days, whose
+scores of the autoencoder are measured anew, too: the tails of the laws want more of them than the network does.
 
 Examples:
   portcullis scenario calm --seed 1 --minutes 90 --out out/day
