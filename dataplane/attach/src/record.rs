@@ -131,31 +131,43 @@ pub fn sum(words: &[u64; RECORD_WORDS]) -> u64 {
 
 impl Record {
     /// The record in words.
+    #[inline(always)]
     #[must_use]
     pub fn pack(&self) -> [u64; RECORD_WORDS] {
-        let mut words = [0; RECORD_WORDS];
-        let none = ([0; STEP_WORDS], [0; VERDICT_WORDS], Nanos(0));
-        let (kind, (step, verdict, check)) = match self.entry {
-            Entry::Sent { step, verdict, check } => (SENT, (step.pack(), verdict.pack(), check)),
+        let (kind, step, verdict, check) = match self.entry {
+            Entry::Sent { step, verdict, check } => (SENT, step, verdict.pack(), check),
             Entry::Refused { order, verdict, check } => {
                 let sent = Sent { order, judged_px: 0, interval_ns: 0, value: RoundedValue(0), at: self.at };
-                (REFUSED, (Step::Sent(sent).pack(), verdict.pack(), check))
+                (REFUSED, Step::Sent(sent), verdict.pack(), check)
             }
-            Entry::Step(step) => (STEP, (step.pack(), [0; VERDICT_WORDS], Nanos(0))),
-            Entry::Untimed(step) => (UNTIMED, (step.pack(), [0; VERDICT_WORDS], Nanos(0))),
-            Entry::Breaks { .. } => (BREAKS, none),
+            Entry::Step(step) => (STEP, step, [0; VERDICT_WORDS], Nanos(0)),
+            Entry::Untimed(step) => (UNTIMED, step, [0; VERDICT_WORDS], Nanos(0)),
+            Entry::Breaks { order, codes } => return self.pack_breaks(order, &codes),
         };
+        let mut words = [0; RECORD_WORDS];
+        words[1..=STEP_WORDS].copy_from_slice(&step.pack());
+        words[9..13].copy_from_slice(&verdict);
+        self.close(&mut words, kind, check);
+        words
+    }
+
+    /// Of audit mode alone, and so apart: every order pays for what [`Record::pack`] does.
+    #[cold]
+    fn pack_breaks(&self, order: u64, codes: &[u16; CODES]) -> [u64; RECORD_WORDS] {
+        let mut words = [0; RECORD_WORDS];
+        pack_codes(&mut words, order, codes);
+        self.close(&mut words, BREAKS, Nanos(0));
+        words
+    }
+
+    /// What all kinds have: number, time, kind and name, and the sum of everything.
+    #[inline(always)]
+    fn close(&self, words: &mut [u64; RECORD_WORDS], kind: u8, check: Nanos) {
         let check = check.0.min(u32::MAX.into());
         words[0] = self.number;
-        words[1..=STEP_WORDS].copy_from_slice(&step);
-        words[9..13].copy_from_slice(&verdict);
-        if let Entry::Breaks { order, codes } = &self.entry {
-            pack_codes(&mut words, *order, codes);
-        }
         words[AT] = self.at.0;
         (words[13], words[14]) = (u64::from(kind) | check << 32, self.symbol.map_or(0, Symbol::to_word));
-        words[15] = sum(&words);
-        words
+        words[15] = sum(words);
     }
 
     /// The record of `words`; `None` when they are none, or not written whole.

@@ -141,7 +141,7 @@ impl RingWriter {
     }
 
     /// Writes one record; where there is no room it is lost, and counted.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, at: UnixNanos, symbol: Option<Symbol>, entry: Entry) {
         if self.is_inherited() || self.waiting() >= self.capacity {
             return self.lose();

@@ -394,7 +394,8 @@ impl OrderThread {
         verdict
     }
 
-    #[inline]
+    /// Inlined, as the ring's `push` is: called, it would copy the step twice.
+    #[inline(always)]
     fn say(&mut self, order: &OrderIntent, verdict: Verdict, step: Option<Step>, now: UnixNanos) {
         let check = Nanos(0);
         let symbol = self.names.get(order.instrument);

@@ -232,9 +232,10 @@ impl Gate {
     ) -> bool {
         let Some(value_max_micros) = self.live_value_max(order) else { return true };
         let worth = self.tables.references.terms.worth(order.instrument, rules, now);
-        let (value, near) = (u128::from(px) * u128::from(order.qty.0), self.warn.of_value(value_max_micros));
+        // Whole thousandths, at most what is near none: the slow path asks the share itself.
+        let clear = u128::from(value_max_micros) * u128::from(self.clear_thousandths);
         let counted = worth.known == Known::Whole && !worth.signed && order.order_type == OrderType::Limit;
-        !counted || worth.exceeds(value, near)
+        !counted || worth.exceeds(u128::from(px) * u128::from(order.qty.0), clear)
     }
 }
 

@@ -90,9 +90,16 @@ impl Gate {
     }
 
     /// The verdict that follows from `findings` in the gate's mode.
+    #[inline(always)]
     pub(crate) fn conclude(&self, case: &Case, findings: &Findings) -> Verdict {
         let enforced = verdict(case, findings);
-        if !self.audits || enforced.accepted() {
+        if self.audits { Self::conclude_audit(case, findings, enforced) } else { enforced }
+    }
+
+    /// Apart, so that other gates pay one branch for it.
+    #[cold]
+    fn conclude_audit(case: &Case, findings: &Findings, enforced: Verdict) -> Verdict {
+        if enforced.accepted() {
             return enforced;
         }
         let flags = Flags(findings.flags.0 | Flags::AUDIT.0);
@@ -107,6 +114,7 @@ impl Gate {
 }
 
 /// The verdict that follows from `findings`.
+#[inline(always)]
 fn verdict(case: &Case, findings: &Findings) -> Verdict {
     let limits = &case.inputs.limits;
     let flags = findings.flags;

@@ -331,7 +331,7 @@ impl Gate {
             || self.streaks.stops(order.strategy) != 0 && self.stop_holds(order, now)
             || self.levels.on && self.weighs_much(order, px, now)
             || self.activities.on && self.does_much(order, px, now)
-            || self.money.is_some_and(|rules| self.means_more(order, px, &rules, now));
+            || self.money.as_ref().is_some_and(|rules| self.means_more(order, px, rules, now));
         (!concerned).then_some(nearest)
     }
 

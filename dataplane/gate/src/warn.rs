@@ -26,6 +26,11 @@ impl WarnShare {
         self.left
     }
 
+    /// So many thousandths of a limit are near none at this share: what is above is to be looked at by the share itself.
+    pub(crate) const fn clear_thousandths(self) -> u64 {
+        (1_000 * (PARTS - self.left) as u64) >> 16
+    }
+
     /// The usual share is a shift: where the compiler knows the share, it is one, and nothing is multiplied.
     #[inline(always)]
     const fn is_eighth_left(self) -> bool {
@@ -61,12 +66,18 @@ impl WarnShare {
     }
 
     /// The largest sum, in millionths, that is not near a limit in millionths.
-    pub(crate) const fn of_sum(self, max_micros: u64) -> u128 {
-        let max = max_micros as u128;
+    #[inline(always)]
+    pub(crate) const fn of_sum(self, max_micros: u64) -> u64 {
         if self.is_eighth_left() {
-            return max - (max >> 3);
+            return max_micros.wrapping_sub(max_micros >> 3);
         }
-        max - ((max * self.left as u128) >> 16)
+        self.part_of_sum(max_micros)
+    }
+
+    #[cold]
+    #[expect(clippy::cast_possible_truncation, reason = "a part of the limit")]
+    const fn part_of_sum(self, max_micros: u64) -> u64 {
+        max_micros.wrapping_sub(((max_micros as u128 * self.left as u128) >> 16) as u64)
     }
 }
 
@@ -86,9 +97,10 @@ mod tests {
             let bounds = |max: u128, most: u128| most <= max && most << 16 >= max * parts && most << 16 < (max * parts) + (1 << 16);
             prop_assert!(bounds(qty.into(), share.of_qty(qty).into()));
             prop_assert!(bounds(position.unsigned_abs().into(), share.of_position(position).unsigned_abs().into()));
-            prop_assert!(bounds(micros.into(), share.of_sum(micros)));
+            prop_assert!(bounds(micros.into(), share.of_sum(micros).into()));
             // A value is in finer units, and what is within one of the share is near already.
             let (nanos, most) = (u128::from(micros) * 1_000, share.of_value(micros));
+            prop_assert!(u128::from(micros) * u128::from(share.clear_thousandths()) <= most);
             prop_assert!(most <= nanos && most << 16 <= nanos * parts && (most + 1) << 16 > nanos * parts);
         }
 
@@ -98,7 +110,8 @@ mod tests {
             prop_assert_eq!(share.of_qty(qty), qty - (qty >> 3));
             prop_assert_eq!(share.of_position(position), position - (position >> 3));
             prop_assert_eq!(share.of_value(micros), u128::from(micros) * 875);
-            prop_assert_eq!(share.of_sum(micros), u128::from(micros - (micros >> 3)));
+            prop_assert_eq!(share.of_sum(micros), micros - (micros >> 3));
+            prop_assert_eq!(share.clear_thousandths(), 875);
         }
     }
 

@@ -156,7 +156,9 @@ impl Weight {
 
     /// Whether one of them that the order is held to is near to what it may be.
     pub(crate) fn is_near(&self, warn: WarnShare) -> bool {
-        let near = |(sum, most): (u128, u64)| most != u64::MAX && sum > warn.of_sum(most) * UNITS_PER_MICRO;
+        let near = |(sum, most): (u128, u64)| {
+            most != u64::MAX && sum > u128::from(warn.of_sum(most)) * UNITS_PER_MICRO
+        };
         let lost = near((self.lost, self.loss_micros)) && !self.reduces;
         let short = self.limits.has_credit() && self.is_short(warn);
         self.held_to(self.parts().map(near)).contains(&true) || lost || short
@@ -166,7 +168,7 @@ impl Weight {
     /// credit pay one branch for it.
     #[inline(never)]
     fn is_short(&self, warn: WarnShare) -> bool {
-        let near = self.required > warn.of_sum(self.limits.credit_micros) * UNITS_PER_MICRO;
+        let near = self.required > u128::from(warn.of_sum(self.limits.credit_micros)) * UNITS_PER_MICRO;
         !self.reduces && (near || self.unmargined.is_some())
     }
 }
