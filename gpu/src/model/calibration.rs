@@ -84,11 +84,11 @@ impl Calibration {
         Some(share.powf(begins.ln() / self.tail_share.ln()))
     }
 
-    /// The calibrated score in [0, 1]; `None` when `raw` is not a number.
+    /// The calibrated score in [0, 1], of the share of alarms; `None` when `raw` is not a number.
     #[inline]
     #[must_use]
     pub fn score(&self, raw: f64) -> Option<f32> {
-        self.p_value(raw).map(display)
+        self.alarm_share(raw).map(display)
     }
 
     /// What is wrong with a calibration read from a file, if anything.
