@@ -195,7 +195,10 @@ impl Gate {
         }
         let px = case.facts.judged.px;
         let position_max = case.position_max();
-        let nearest = if self.shared.on { self.clear_of_others(order, px, position_max, now)? } else { None };
+        let nearest = match self.shared.on {
+            true => self.clear_of_others::<APART>(order, px, position_max, now)?,
+            false => None,
+        };
         let room = Room { cell: at, slot, nearest };
         let InForce { tier, score, version, bounds, .. } = inputs.limits;
         Some(Pass { room, px, tier, score, version, order_interval_ns: bounds.order_interval_ns })
@@ -206,12 +209,18 @@ impl Gate {
     /// What the checks need of the gate; without `APART` the share of a limit is a number that the compiler knows.
     #[inline(always)]
     fn settings_of<const APART: bool>(&self) -> Settings {
-        let all = self.settings();
-        if APART { all } else { Settings { warn: WarnShare::DEFAULT, ..all } }
+        Settings { warn: self.share::<APART>(), ..self.settings() }
+    }
+
+    /// The share of a limit above which an order is near to it; see [`Gate::settings_of`].
+    #[inline(always)]
+    fn share<const APART: bool>(&self) -> WarnShare {
+        if APART { self.warn } else { WarnShare::DEFAULT }
     }
 
     /// The largest value by the live limits, if they were clamped under the cap of this moment. Read anew: kept, it would cost every
     /// order a register.
+    #[inline(always)]
     fn live_value_max(&self, order: &OrderIntent) -> Option<u64> {
         let class = self.strategies.get(usize::from(order.strategy.0))?.class;
         let row = self.tables.statics.row(order.instrument, class)?;
@@ -223,7 +232,7 @@ impl Gate {
     /// Whether an order judged at `px` is near to being worth too much, or nobody knows what it is worth. What a market order costs
     /// is left to the slow path.
     #[inline(never)]
-    pub(crate) fn means_more(
+    pub(crate) fn means_more<const APART: bool>(
         &self,
         order: &OrderIntent,
         px: u64,
@@ -232,10 +241,10 @@ impl Gate {
     ) -> bool {
         let Some(value_max_micros) = self.live_value_max(order) else { return true };
         let worth = self.tables.references.terms.worth(order.instrument, rules, now);
-        // Whole thousandths, at most what is near none: the slow path asks the share itself.
-        let clear = u128::from(value_max_micros) * u128::from(self.clear_thousandths);
+        let (value, near) =
+            (u128::from(px) * u128::from(order.qty.0), self.share::<APART>().of_value(value_max_micros));
         let counted = worth.known == Known::Whole && !worth.signed && order.order_type == OrderType::Limit;
-        !counted || worth.exceeds(u128::from(px) * u128::from(order.qty.0), clear)
+        !counted || worth.exceeds(value, near)
     }
 }
 

@@ -314,7 +314,7 @@ impl Gate {
     /// beyond one strategy may find something in it. Called, not inlined: what it needs would push the other checks' numbers out
     /// of registers.
     #[inline(never)]
-    pub(crate) fn clear_of_others(
+    pub(crate) fn clear_of_others<const APART: bool>(
         &self,
         order: &OrderIntent,
         px: u64,
@@ -331,7 +331,7 @@ impl Gate {
             || self.streaks.stops(order.strategy) != 0 && self.stop_holds(order, now)
             || self.levels.on && self.weighs_much(order, px, now)
             || self.activities.on && self.does_much(order, px, now)
-            || self.money.as_ref().is_some_and(|rules| self.means_more(order, px, rules, now));
+            || self.money.as_ref().is_some_and(|rules| self.means_more::<APART>(order, px, rules, now));
         (!concerned).then_some(nearest)
     }
 

@@ -58,8 +58,6 @@ pub struct Gate {
     /// Whether fat-finger limits or another share than the usual one are to be asked, apart from the path of gates that have neither.
     pub(crate) apart: bool,
     pub(crate) warn: WarnShare,
-    /// [`WarnShare::clear_thousandths`] of it.
-    pub(crate) clear_thousandths: u64,
     /// None where a price is money as it stands.
     pub(crate) money: Option<MoneyRules>,
     /// The largest number where the daemon may be silent for ever.
@@ -220,7 +218,6 @@ impl Gate {
             audited: Breaches::NONE,
             apart,
             warn: config.warn,
-            clear_thousandths: config.warn.clear_thousandths(),
             money: config.money,
             daemon_age_max_ns: match config.daemon_age_max.0 {
                 0 => u64::MAX,

@@ -26,11 +26,6 @@ impl WarnShare {
         self.left
     }
 
-    /// So many thousandths of a limit are near none at this share: what is above is to be looked at by the share itself.
-    pub(crate) const fn clear_thousandths(self) -> u64 {
-        (1_000 * (PARTS - self.left) as u64) >> 16
-    }
-
     /// The usual share is a shift: where the compiler knows the share, it is one, and nothing is multiplied.
     #[inline(always)]
     const fn is_eighth_left(self) -> bool {
@@ -100,7 +95,6 @@ mod tests {
             prop_assert!(bounds(micros.into(), share.of_sum(micros).into()));
             // A value is in finer units, and what is within one of the share is near already.
             let (nanos, most) = (u128::from(micros) * 1_000, share.of_value(micros));
-            prop_assert!(u128::from(micros) * u128::from(share.clear_thousandths()) <= most);
             prop_assert!(most <= nanos && most << 16 <= nanos * parts && (most + 1) << 16 > nanos * parts);
         }
 
@@ -111,7 +105,6 @@ mod tests {
             prop_assert_eq!(share.of_position(position), position - (position >> 3));
             prop_assert_eq!(share.of_value(micros), u128::from(micros) * 875);
             prop_assert_eq!(share.of_sum(micros), micros - (micros >> 3));
-            prop_assert_eq!(share.clear_thousandths(), 875);
         }
     }
 
