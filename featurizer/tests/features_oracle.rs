@@ -31,7 +31,7 @@ struct History {
     changes: Vec<(u64, [Vec<BookLevel>; 2])>,
     /// Grid number, mid if the quotes gave one, depth of both sides from their own best.
     points: Vec<(u64, Option<i64>, [u64; 2])>,
-    /// Grid number, spread if there was one, thinner depth and one more, order messages of ten seconds per trade, one more of both.
+    /// Grid number, spread if there was one, thinner depth and one more, order messages of ten seconds, and those per trade, one more of both.
     seen: Vec<(u64, [Option<f64>; 4])>,
     first_step: Option<u64>,
     last_quote: u64,

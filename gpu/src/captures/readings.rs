@@ -1,6 +1,7 @@
 //! Reads what the laws of the channels are fitted to: of the feature captures that training works on, the columns that
 //! [`Channel::reading`] asks for.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::path::Path;
 
@@ -14,16 +15,20 @@ use super::columns::{CaptureError, column_at, read_column, read_keys, read_rows}
 use super::features::check_schema;
 use crate::model::{BESIDE_COUNT, Channel, READ_COUNT};
 
-/// The features read.
-const READ: [FeatureId; 7] = [
-    FeatureId::SellingCampaign,
-    FeatureId::BuyingCampaign,
-    FeatureId::SpreadInUsual,
-    FeatureId::DepthInUsual,
-    FeatureId::OrdersInUsual,
-    FeatureId::Move10S,
-    FeatureId::Move2M,
-];
+/// The features that the channels ask for.
+fn asked() -> Vec<FeatureId> {
+    let asked = RefCell::new(Vec::new());
+    for channel in Channel::BESIDE {
+        let _ = channel.reading(|id| {
+            let mut asked = asked.borrow_mut();
+            if !asked.contains(&id) {
+                asked.push(id);
+            }
+            Some(1.0)
+        });
+    }
+    asked.into_inner()
+}
 
 /// What the channels read at one grid point.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,21 +45,21 @@ pub struct ReadingRow {
 struct Columns {
     ts: usize,
     symbol: usize,
-    values: [usize; READ.len()],
-    valid: [usize; READ.len()],
+    /// Of each feature that is read, its values, and whether each is valid.
+    features: Vec<(FeatureId, usize, usize)>,
 }
 
 impl Columns {
     fn find(schema: &SchemaDescriptor) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
         let mut find = |name: &str, wanted| column_at(schema, name, wanted, true, &mut faults);
-        let name = |id: FeatureId| FEATURES[id as usize].name;
-        let columns = Self {
-            ts: find("ts_ns", PhysicalType::INT64),
-            symbol: find("symbol", PhysicalType::BYTE_ARRAY),
-            values: READ.map(|id| find(name(id), PhysicalType::DOUBLE)),
-            valid: READ.map(|id| find(&format!("{}_valid", name(id)), PhysicalType::BOOLEAN)),
+        let (ts, symbol) = (find("ts_ns", PhysicalType::INT64), find("symbol", PhysicalType::BYTE_ARRAY));
+        let feature = |id: FeatureId| {
+            let name = FEATURES[id as usize].name;
+            let value = find(name, PhysicalType::DOUBLE);
+            (id, value, find(&format!("{name}_valid"), PhysicalType::BOOLEAN))
         };
+        let columns = Self { ts, symbol, features: asked().into_iter().map(feature).collect() };
         if faults.is_empty() { Ok(columns) } else { Err(faults) }
     }
 }
@@ -82,18 +87,18 @@ fn read_group(
     let times = read_column::<Int64Type>(group, columns.ts).map_err(parquet)?;
     let symbols = read_column::<ByteArrayType>(group, columns.symbol).map_err(parquet)?;
     let keys = read_keys(path, rows.len() - first, times, symbols)?;
-    let mut values = Vec::with_capacity(READ.len());
-    for (value, valid) in columns.values.into_iter().zip(columns.valid) {
+    let mut values = Vec::with_capacity(columns.features.len());
+    for &(id, value, valid) in &columns.features {
         let read = read_column::<DoubleType>(group, value).map_err(parquet)?;
         let valid = read_column::<BoolType>(group, valid).map_err(parquet)?;
         let known = |(value, valid): (Option<f64>, Option<bool>)| {
             value.filter(|v| v.is_finite() && valid == Some(true))
         };
-        values.push(read.into_iter().zip(valid).map(known).collect::<Vec<_>>());
+        values.push((id, read.into_iter().zip(valid).map(known).collect::<Vec<_>>()));
     }
     rows.extend(keys.into_iter().enumerate().map(|(at, (ts, symbol))| {
         let value = |id: FeatureId| {
-            READ.iter().position(|read| *read == id).and_then(|column| *values[column].get(at)?)
+            values.iter().find(|(read, _)| *read == id).and_then(|(_, column)| *column.get(at)?)
         };
         let reading = |channel: Channel| channel.reading(value).map_or(f64::NAN, |reading| reading.value);
         ReadingRow { ts, symbol, readings: Channel::BESIDE.map(reading) }
