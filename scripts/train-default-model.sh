@@ -12,13 +12,21 @@ cargo build --release --locked -p appliance
 "$portcullis" replay "$work/calm.pcap" --feed itch50 --static --write features,slippage --out "$work"
 RAYON_NUM_THREADS=1 "$portcullis" train vae --features "$work/features.parquet" --seed 1 --force --out gpu/models/default
 
-# The laws of the channels beside it, from eight such days: their tails need more calm than the network does.
+# The laws of all channels, from eight such days: their tails need more calm than the network does. A day has an opening, which is calm
+# too, in its way; these days begin at eleven, so each has one beside it.
 days=("$work/features.parquet")
 for seed in 102 103 104 105 106 107 108; do
     day=$work/$seed
     "$portcullis" scenario calm --seed "$seed" --minutes 90 --out "$day"
     "$portcullis" replay "$day/calm.pcap" --feed itch50 --static --write features --out "$day"
     rm "$day/calm.pcap"
+    days+=("$day/features.parquet")
+done
+for seed in 111 112 113 114 115 116 117 118; do
+    day=$work/$seed
+    "$portcullis" scenario open --seed "$seed" --out "$day"
+    "$portcullis" replay "$day/open.pcap" --feed itch50 --static --write features --out "$day"
+    rm "$day/open.pcap"
     days+=("$day/features.parquet")
 done
 "$portcullis" train channels --features "${days[@]}" --model gpu/models/default --force --out gpu/models/default
