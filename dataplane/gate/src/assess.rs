@@ -194,11 +194,8 @@ impl Gate {
             return None;
         }
         let px = case.facts.judged.px;
-        let position_max = case.position_max();
-        let nearest = match self.shared.on {
-            true => self.clear_of_others::<APART>(order, px, position_max, now)?,
-            false => None,
-        };
+        let clear = || self.clear_of_others::<APART>(order, px, case.position_max(), now);
+        let nearest = if self.shared.on { clear()? } else { None };
         let room = Room { cell: at, slot, nearest };
         let InForce { tier, score, version, bounds, .. } = inputs.limits;
         Some(Pass { room, px, tier, score, version, order_interval_ns: bounds.order_interval_ns })

@@ -62,6 +62,10 @@ fn goes_live(appliance: &Appliance) {
     appliance.wait_until("the model's limits are in force", || {
         sources(appliance).iter().any(|source| source == "dynamic")
     });
+    // A port is read once a second.
+    appliance.wait_until("the port's counters are read", || {
+        appliance.ask(&["status"], "status")["feeds"][0]["port"]["packets"] != 0
+    });
     let status = appliance.ask(&["status"], "status");
     assert!(status["scorer"]["scored"].as_u64().unwrap() > 0, "{status}");
     assert!(status["scorer"]["last"].is_string(), "{status}");
