@@ -74,6 +74,8 @@ pub struct InstrumentView {
     pub tier_since: Option<UnixNanos>,
     /// Its book.
     pub book: BookState,
+    /// Its feed, where the appliance has several; else empty.
+    pub feed: String,
     /// Whether its venue trades it.
     pub trading: TradingStatus,
     /// Whether there is a price that orders can be held to.

@@ -122,6 +122,22 @@ pub struct MemoryReport {
     pub huge_wanted: bool,
 }
 
+impl MemoryReport {
+    /// No table.
+    pub const NOTHING: Self = Self { bytes: 0, paged_bytes: 0, huge_bytes: Some(0), huge_wanted: false };
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes + other.bytes,
+            paged_bytes: self.paged_bytes + other.paged_bytes,
+            huge_bytes: self.huge_bytes.zip(other.huge_bytes).map(|(a, b)| a + b),
+            huge_wanted: self.huge_wanted || other.huge_wanted,
+        }
+    }
+}
+
 /// How full the bounded tables are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Occupancy {

@@ -19,8 +19,14 @@ pub trait StageSink: FeatureSink + TopOfBookSink + Observer {
         events.len()
     }
 
-    /// The poll is over; `featurizer` is what it left. With `ended`, the input is over and every vector has been taken: the sink
-    /// closes its ends. False while something waits for room.
+    /// What comes next is of the feed with this number, in the order in which they were added to the stage; until it is said, of
+    /// the first. A stage of one feed never says it.
+    fn turn(&mut self, feed: usize) {
+        let _ = feed;
+    }
+
+    /// The poll is over; `featurizer` is what it left. With `ended`, the input is over, of every feed, and every vector has been
+    /// taken: the sink closes its ends. False while something waits for room.
     fn polled(&mut self, featurizer: &mut Featurizer, ended: bool) -> bool {
         let _ = (featurizer, ended);
         true
@@ -32,6 +38,10 @@ impl<S: StageSink> StageSink for &mut S {
         (**self).begin(events, now)
     }
 
+    fn turn(&mut self, feed: usize) {
+        (**self).turn(feed);
+    }
+
     fn polled(&mut self, featurizer: &mut Featurizer, ended: bool) -> bool {
         (**self).polled(featurizer, ended)
     }
@@ -39,31 +49,115 @@ impl<S: StageSink> StageSink for &mut S {
 
 impl<F: FeatureSink, T: TopOfBookSink, O: Observer> StageSink for (F, T, O) {}
 
-/// Reads events from a ring, hands vectors and quotes to its sink.
+/// One feed's books, and the ring that brings its events.
 #[derive(Debug)]
-pub struct FeaturizerStage<S> {
+struct Lane {
     featurizer: Featurizer,
     rx: RingRx<BookEvent>,
-    sink: S,
     chunk: Box<[BookEvent; CHUNK]>,
     /// The part of the chunk that is not applied yet.
     pending: std::ops::Range<usize>,
-    cells: Cells,
     /// The most orders that lived when somebody looked.
     live_orders_max: u64,
+    /// Its input is over, and everything has been taken.
+    done: bool,
+}
+
+/// Reads events from the ring of each feed, hands vectors and quotes to its sink. Every feed has books, orders and a grid of its
+/// own, so that no feed's gap, clock or order number is another's; numbers of instruments are the feed's own.
+#[derive(Debug)]
+pub struct FeaturizerStage<S> {
+    first: Lane,
+    more: Vec<Lane>,
+    sink: S,
+    cells: Cells,
     reader: CounterReader,
 }
 
-/// Published by [`Stage::housekeep`], in the order of [`NAMES`].
+/// Published by [`Stage::housekeep`], in the order of [`NAMES`]: of all feeds together.
 type Cells = [CounterCell; NAMES.len()];
+
+impl Lane {
+    fn new(featurizer: Featurizer, rx: RingRx<BookEvent>) -> Self {
+        let chunk = Box::new([BookEvent::EMPTY; CHUNK]);
+        Self { featurizer, rx, chunk, pending: 0..0, live_orders_max: 0, done: false }
+    }
+
+    /// Takes events and applies them; `last`, no other feed's input goes on.
+    fn poll<S: StageSink>(&mut self, sink: &mut S, now: UnixNanos, last: bool) -> Work {
+        if self.pending.is_empty() {
+            // The order matters: a producer that is gone cannot push after we looked.
+            let ended = self.rx.is_abandoned();
+            self.pending = 0..self.rx.recv(&mut self.chunk[..]);
+            if self.pending.is_empty() {
+                return self.rest(sink, now, (ended, last));
+            }
+        }
+        let applied = self.apply(sink, now);
+        sink.polled(&mut self.featurizer, false);
+        Work { items: applied as u32, status: WorkStatus::Busy }
+    }
+
+    /// Applies what is pending, as far as the sink lets it; gives the number of events.
+    fn apply<S: StageSink>(&mut self, sink: &mut S, now: UnixNanos) -> usize {
+        let mut applied = 0;
+        while !self.pending.is_empty() {
+            let events = &self.chunk[self.pending.clone()];
+            let step = sink.begin(events, now).min(events.len());
+            let consumed = self.featurizer.apply(&events[..step], sink);
+            if consumed == 0 {
+                break;
+            }
+            sink.applied(&events[..consumed], self.featurizer.gap_open());
+            self.pending.start += consumed;
+            applied += consumed;
+        }
+        applied
+    }
+
+    /// A poll that found no event: vectors go on, and when the input is over, the last grid step is closed; the feed is done
+    /// when everything has been taken.
+    fn rest<S: StageSink>(&mut self, sink: &mut S, now: UnixNanos, (ended, last): (bool, bool)) -> Work {
+        sink.begin(&[], now);
+        let sent = if ended { self.featurizer.finish(sink) } else { self.featurizer.flush(sink) };
+        let told = sink.polled(&mut self.featurizer, ended && sent && last);
+        self.done = ended && sent && told;
+        match (sent && told, ended) {
+            (true, true) => Work::DONE,
+            (true, false) => Work::IDLE,
+            (false, _) => Work { items: 0, status: WorkStatus::Busy },
+        }
+    }
+
+    /// What it counts, in the order of [`NAMES`].
+    fn counts(&mut self) -> [u64; NAMES.len()] {
+        let occupancy = self.featurizer.occupancy();
+        self.live_orders_max = self.live_orders_max.max(occupancy.orders as u64);
+        values(&self.featurizer.counters(), &occupancy, self.live_orders_max)
+    }
+}
+
+/// What two feeds' polls come to together.
+fn both(a: Work, b: Work) -> Work {
+    let status = match (a.status, b.status) {
+        (WorkStatus::Busy, _) | (_, WorkStatus::Busy) => WorkStatus::Busy,
+        (WorkStatus::Done, WorkStatus::Done) => WorkStatus::Done,
+        (WorkStatus::Idle | WorkStatus::Done, WorkStatus::Idle | WorkStatus::Done) => WorkStatus::Idle,
+    };
+    Work { items: a.items.saturating_add(b.items), status }
+}
 
 impl<S: StageSink> FeaturizerStage<S> {
     /// A stage that consumes `rx`.
     #[must_use]
     pub fn new(featurizer: Featurizer, rx: RingRx<BookEvent>, sink: S) -> Self {
         let (reader, cells) = counters("featurizer", NAMES);
-        let chunk = Box::new([BookEvent::EMPTY; CHUNK]);
-        Self { featurizer, rx, sink, chunk, pending: 0..0, cells, live_orders_max: 0, reader }
+        Self { first: Lane::new(featurizer, rx), more: Vec::new(), sink, cells, reader }
+    }
+
+    /// One more feed: `rx`, whose events go to books of their own. The sink hears of whose turn it is.
+    pub fn add_feed(&mut self, featurizer: Featurizer, rx: RingRx<BookEvent>) {
+        self.more.push(Lane::new(featurizer, rx));
     }
 
     /// A handle on the stage's counters, as of the last housekeeping.
@@ -72,44 +166,25 @@ impl<S: StageSink> FeaturizerStage<S> {
         self.reader.clone()
     }
 
-    /// Takes the stage apart, at the end of a replay.
+    /// Takes the stage apart, at the end of a replay: the first feed's books, and the sink.
     #[must_use]
     pub fn into_parts(self) -> (Featurizer, S) {
-        (self.featurizer, self.sink)
+        (self.first.featurizer, self.sink)
     }
 
-    /// Applies what is pending, as far as the sink lets it; gives the number of events.
-    fn apply(&mut self, now: UnixNanos) -> usize {
-        let mut applied = 0;
-        while !self.pending.is_empty() {
-            let events = &self.chunk[self.pending.clone()];
-            let step = self.sink.begin(events, now).min(events.len());
-            let consumed = self.featurizer.apply(&events[..step], &mut self.sink);
-            if consumed == 0 {
-                break;
+    /// Each of several feeds in turn.
+    fn poll_all(&mut self, now: UnixNanos) -> Work {
+        let Self { first, more, sink, .. } = self;
+        let mut going = usize::from(!first.done) + more.iter().filter(|lane| !lane.done).count();
+        let mut all = Work::DONE;
+        for (feed, lane) in core::iter::once(first).chain(more).enumerate() {
+            if !lane.done {
+                sink.turn(feed);
+                all = both(all, lane.poll(sink, now, going == 1));
+                going -= usize::from(lane.done);
             }
-            self.sink.applied(&events[..consumed], self.featurizer.gap_open());
-            self.pending.start += consumed;
-            applied += consumed;
         }
-        applied
-    }
-
-    /// A poll that found no event: vectors go on, and when the input is over, the last grid step is closed; the stage is done
-    /// when everything has been taken.
-    fn rest(&mut self, now: UnixNanos, ended: bool) -> Work {
-        self.sink.begin(&[], now);
-        let sent = if ended {
-            self.featurizer.finish(&mut self.sink)
-        } else {
-            self.featurizer.flush(&mut self.sink)
-        };
-        let told = self.sink.polled(&mut self.featurizer, ended && sent);
-        match (sent && told, ended) {
-            (true, true) => Work::DONE,
-            (true, false) => Work::IDLE,
-            (false, _) => Work { items: 0, status: WorkStatus::Busy },
-        }
+        all
     }
 }
 
@@ -119,24 +194,15 @@ impl<S: StageSink> Stage for FeaturizerStage<S> {
     }
 
     fn poll(&mut self, now: UnixNanos) -> Work {
-        if self.pending.is_empty() {
-            // The order matters: a producer that is gone cannot push after we looked.
-            let ended = self.rx.is_abandoned();
-            self.pending = 0..self.rx.recv(&mut self.chunk[..]);
-            if self.pending.is_empty() {
-                return self.rest(now, ended);
-            }
-        }
-        let applied = self.apply(now);
-        self.sink.polled(&mut self.featurizer, false);
-        Work { items: applied as u32, status: WorkStatus::Busy }
+        if self.more.is_empty() { self.first.poll(&mut self.sink, now, true) } else { self.poll_all(now) }
     }
 
     fn housekeep(&mut self, _now: UnixNanos) {
-        let occupancy = self.featurizer.occupancy();
-        self.live_orders_max = self.live_orders_max.max(occupancy.orders as u64);
-        let now = values(&self.featurizer.counters(), &occupancy, self.live_orders_max);
-        for (cell, value) in self.cells.iter().zip(now) {
+        let mut sums = self.first.counts();
+        for lane in &mut self.more {
+            sums.iter_mut().zip(lane.counts()).for_each(|(sum, count)| *sum += count);
+        }
+        for (cell, value) in self.cells.iter().zip(sums) {
             cell.set(value);
         }
     }

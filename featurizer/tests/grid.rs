@@ -579,6 +579,75 @@ fn the_stage_reads_its_ring_to_the_end_and_is_done() {
     assert_eq!((featurizer.counters().events, outline(&vectors)), (1, vec![(Some(0), 0), (None, 0)]));
 }
 
+/// Everything of two feeds, with whose turn it was.
+#[derive(Default)]
+struct Turns {
+    feed: usize,
+    vectors: Vec<(usize, FeatureVector)>,
+    tops: Vec<(usize, BookState)>,
+    gaps: Vec<(usize, bool)>,
+    ended: usize,
+}
+
+impl FeatureSink for Turns {
+    fn offer(&mut self, vectors: &[FeatureVector]) -> usize {
+        self.vectors.extend(vectors.iter().map(|vector| (self.feed, *vector)));
+        vectors.len()
+    }
+}
+
+impl featurizer::TopOfBookSink for Turns {
+    fn top(&mut self, _instrument: InstrumentId, top: &TopOfBook) {
+        self.tops.push((self.feed, top.state));
+    }
+
+    fn applied(&mut self, _events: &[BookEvent], gap_open: bool) {
+        self.gaps.push((self.feed, gap_open));
+    }
+}
+
+impl Observer for Turns {}
+
+impl featurizer::StageSink for Turns {
+    fn turn(&mut self, feed: usize) {
+        self.feed = feed;
+    }
+
+    fn polled(&mut self, _featurizer: &mut Featurizer, ended: bool) -> bool {
+        self.ended += usize::from(ended);
+        true
+    }
+}
+
+#[test]
+fn each_feed_has_books_orders_a_grid_and_gaps_of_its_own() {
+    let mut sink = Turns::default();
+    let ((mut first, first_rx), (mut second, second_rx)) = (ring::<BookEvent>(64), ring::<BookEvent>(64));
+    let mut stage = FeaturizerStage::new(featurizer(OnFull::Wait), first_rx, &mut sink);
+    stage.add_feed(featurizer(OnFull::Wait), second_rx);
+    // The same instrument and order numbers, a grid point apart, and a gap in the second feed.
+    let order = |ts| add(7, 0, Side::Bid, 100, 5, ts);
+    first.send(&[define(0, T0), order(T0)]);
+    second.send(&[define(0, T0 + STEP), order(T0 + STEP), all(Action::Gap, T0 + STEP)]);
+    stage.poll(UnixNanos(0));
+    drop(first);
+    assert_eq!(stage.poll(UnixNanos(0)).status, WorkStatus::Idle, "the second feed goes on");
+    drop(second);
+    Inline::new(vec![&mut stage]).come_to_rest(UnixNanos(0)).unwrap();
+    stage.housekeep(UnixNanos(0));
+    let count = |wanted: &str| stage.counters().iter().find(|(name, _)| *name == wanted).unwrap().1;
+    let counts = ["events", "live_orders", "duplicate_orders", "gaps", "instruments"].map(count);
+    assert_eq!(counts, [5, 2, 0, 1, 2]);
+    let ends: Vec<_> =
+        sink.vectors.iter().filter(|(_, v)| v.grid_end != 0).map(|(feed, v)| (*feed, v.ts.0)).collect();
+    assert_eq!(ends, [(0, T0), (1, T0 + STEP)]);
+    assert!(sink.gaps.contains(&(1, true)) && !sink.gaps.contains(&(0, true)), "{:?}", sink.gaps);
+    let stale = |(feed, state): &(usize, BookState)| (*feed, matches!(state, BookState::Stale(_)));
+    let tops: Vec<_> = sink.tops.iter().map(stale).collect();
+    assert!(tops.contains(&(1, true)) && !tops.contains(&(0, true)), "{tops:?}");
+    assert_eq!(sink.ended, 1, "the sink closes once, when the last feed has ended");
+}
+
 /// What a quote sink hears of each chunk: events in it, and whether a gap is open.
 #[derive(Default)]
 struct Chunks(Vec<(usize, bool)>);

@@ -10,10 +10,9 @@ use crate::latency::{Latency, fingerprint};
 use crate::line::desk::Desk;
 use crate::line::desk_stage::DeskObserver;
 use crate::line::gate_tables::Listens;
-use crate::line::health::{Channels, FeedHealth};
 use crate::line::notes::{BookNote, VerdictRecord};
 use crate::line::runner::run_inline;
-use crate::line::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace, ScorerSpec};
+use crate::line::spec::{DeskSpec, Follows, LineFeed, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology;
 use crate::markout;
 use crate::order_path::{self, Answers};
@@ -87,7 +86,6 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
         pace,
         clock,
         scorer: Some(ScorerSpec { model: &model, scorer: crate::scorer::open(&plan, &model)? }),
-        channels: Channels::new(1, FeedHealth::default()),
         files: LineFiles::default(),
         desks: desks(&orders, &plan, (&args.out.join("gateways"), simulation.seed()), &told)?,
         observer: show,
@@ -95,7 +93,7 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
         latency: &mut latency,
     };
     heading(&model, args)?;
-    let (mut line, ends) = topology::build(spec, events)?;
+    let (mut line, ends) = topology::build(spec, vec![LineFeed::only(&plan, events)])?;
     line.desk.observer_mut().listen(ends.verdicts, ends.scores);
     let mut pace = pace_of(args, deaf, story_end);
     let finished = run_inline(line, None, feed, |now| {

@@ -11,6 +11,7 @@ use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, Started, Th
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::Arc;
 
 /// MiB of packet memory for one port in replays and the demo; the pool below takes about 20.
 const MEMORY_MIB: u32 = 128;
@@ -33,11 +34,19 @@ pub(crate) fn open_capture(path: &Path) -> Result<DpdkSource> {
     Ok(DpdkSource::capture(queue, path.display().to_string(), pool.packet_bytes(), counted))
 }
 
-/// The port that `feed` names, whose IGMP goes through the ring `igmp`, and what the operator should know of it.
+/// The ports of all feeds, over one EAL: it starts once per process, with the first.
+#[derive(Default)]
+pub(crate) struct Ports {
+    eal: Option<Arc<Eal>>,
+    /// How many were opened.
+    opened: usize,
+}
+
+/// Starts EAL with every device of `plan`, and gives what the operator should know of it.
 ///
 /// # Errors
-/// When DPDK cannot be started, or the port cannot.
-pub(crate) fn open_live(plan: &Plan, feed: &Feed, igmp: IgmpRing) -> Result<LivePort> {
+/// When DPDK cannot be started.
+fn start(plan: &Plan) -> Result<(Eal, Option<String>)> {
     let eal_plan = &plan.eal;
     let (mut config, warning) = match eal_plan.memory {
         EalMemory::Auto => EalConfig::for_this_host(eal_plan.memory_mib),
@@ -50,23 +59,58 @@ pub(crate) fn open_live(plan: &Plan, feed: &Feed, igmp: IgmpRing) -> Result<Live
     for device in &eal_plan.pci {
         config = config.allow_pci(device.to_string());
     }
-    let device = match &feed.source {
-        FeedSource::Vdev(vdev) => {
-            config = config.vdev(Vdev::parse(vdev.as_str())?);
-            vdev.name().to_owned()
-        }
-        FeedSource::Pci(pci) => {
-            if !eal_plan.pci.iter().any(|device| device.address() == pci) {
+    for feed in &plan.feeds {
+        match &feed.source {
+            FeedSource::Vdev(vdev) => config = config.vdev(Vdev::parse(vdev.as_str())?),
+            FeedSource::Pci(pci) if eal_plan.pci.iter().all(|device| device.address() != pci) => {
                 config = config.allow_pci(pci.as_str());
             }
-            pci.as_str().to_owned()
+            FeedSource::Pci(_) | FeedSource::File(_) => {}
         }
+    }
+    let eal = Eal::init(&config).context("cannot start DPDK")?;
+    Ok((eal, warning.map(|warning| warning.to_string())))
+}
+
+impl Ports {
+    /// The port that `feed` names, whose IGMP goes through the ring `igmp`, and what the operator should know of it.
+    ///
+    /// # Errors
+    /// When DPDK cannot be started, or the port cannot.
+    pub(crate) fn open(&mut self, plan: &Plan, feed: &Feed, igmp: IgmpRing) -> Result<LivePort> {
+        let mut warnings = Vec::new();
+        let eal = match &self.eal {
+            Some(eal) => Arc::clone(eal),
+            None => {
+                let (eal, warning) = start(plan)?;
+                warnings.extend(warning);
+                Arc::clone(self.eal.insert(Arc::new(eal)))
+            }
+        };
+        let pool = match self.opened {
+            0 => "receiver".to_owned(),
+            before => format!("receiver{before}"),
+        };
+        self.opened += 1;
+        open_port((&eal, &pool), feed, igmp, warnings)
+    }
+}
+
+/// The port of `feed`, whose packets lie in a pool of that name.
+fn open_port(
+    (eal, pool): (&Arc<Eal>, &str),
+    feed: &Feed,
+    igmp: IgmpRing,
+    mut warnings: Vec<String>,
+) -> Result<LivePort> {
+    let device = match &feed.source {
+        FeedSource::Vdev(vdev) => vdev.name().to_owned(),
+        FeedSource::Pci(pci) => pci.as_str().to_owned(),
         FeedSource::File(path) => bail!("{} is a file, not a port", path.display()),
     };
-    let eal = Eal::init(&config).context("cannot start DPDK")?;
-    let pool = Mempool::new(&eal, &MempoolConfig::new("receiver"))?;
-    let mut started = Port::configure(&eal, &device, PortConfig::default(), &pool)?.start()?;
-    let mut warnings: Vec<String> = warning.map(|w| w.to_string()).into_iter().collect();
+    let pool = Mempool::new(eal, &MempoolConfig::new(pool))
+        .context("no memory for a port's packets: each port takes about 20 MiB (eal.memory_mib)")?;
+    let mut started = Port::configure(eal, &device, PortConfig::default(), &pool)?.start()?;
     let groups = groups_of(feed);
     let mut received_by = String::new();
     if groups.is_empty() {
@@ -86,6 +130,7 @@ pub(crate) fn open_live(plan: &Plan, feed: &Feed, igmp: IgmpRing) -> Result<Live
     let (source, member) = join(feed, source, Wire { tx, pool }, mac, igmp)?;
     let joined_by = described(feed, member.is_some());
     let row = |group: &Ipv4Addr| [group.to_string(), joined_by.clone(), received_by.clone()];
+    let eal = Arc::clone(eal);
     Ok(LivePort { source, member, eal, warnings, groups: groups.iter().map(row).collect(), device, gauge })
 }
 
@@ -95,7 +140,7 @@ pub(crate) struct LivePort {
     /// Keeps the groups joined; none where there is nothing to join.
     pub(crate) member: Option<Member>,
     /// For registering the thread that will poll.
-    pub(crate) eal: Eal,
+    pub(crate) eal: Arc<Eal>,
     /// What the operator should know.
     pub(crate) warnings: Vec<String>,
     /// For the boot report: group, how it is joined, by which filter it is received.

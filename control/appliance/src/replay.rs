@@ -6,12 +6,11 @@ use crate::latency::Latency;
 use crate::line::book_files::BookFiles;
 use crate::line::ends::Received;
 use crate::line::gate_tables::Listens;
-use crate::line::health::{Channels, FeedHealth};
 use crate::line::names::NameTable;
 use crate::line::order_file::OrderFile;
 use crate::line::runner::{Finished, run_inline, run_pinned};
 use crate::line::score_sink::{LimitFiles, ScoreFile};
-use crate::line::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace, ScorerSpec};
+use crate::line::spec::{DeskSpec, Follows, LineFeed, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology;
 use crate::line::verdict_log::VerdictSheet;
 use crate::named::{lower_case, unheard, unheard_symbols};
@@ -145,14 +144,13 @@ impl Inputs<'_> {
             pace,
             clock,
             scorer: model.map(scorer).transpose()?,
-            channels: Channels::new(1, FeedHealth::default()),
             files,
             desks: desks(orders, plan, model.is_some())?,
             observer: (),
             follows: Follows::Nobody,
             latency,
         };
-        let (line, ends) = topology::build(spec, events)?;
+        let (line, ends) = topology::build(spec, vec![LineFeed::only(plan, events)])?;
         let file = verdicts.map(|sheet| VerdictSheet { sheet, orders: Arc::clone(orders) });
         let log = ends.verdicts.into_iter().next();
         // Without orders the table has a heading and no rows.

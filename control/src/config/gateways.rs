@@ -2,7 +2,7 @@
 
 use super::check::Checker;
 use super::gateway::Gateway;
-use super::schema::{Client, Placement};
+use super::schema::{Client, Feed, Placement};
 use super::tree::Step;
 use crate::names::Name;
 use std::collections::BTreeMap;
@@ -27,9 +27,9 @@ impl Checker<'_> {
         &mut self,
         gateways: &[Gateway],
         clients: &BTreeMap<Name, Client>,
-        placement: &Placement,
+        (placement, feeds): (&Placement, &[Feed]),
     ) {
-        self.gateway_cpus(gateways, placement);
+        self.gateway_cpus(gateways, placement, feeds);
         for (index, gateway) in gateways.iter().enumerate() {
             let at = |key: &str| vec![Step::Key("gateway".into()), Step::Index(index), Step::Key(key.into())];
             let earlier = &gateways[..index];
@@ -135,11 +135,12 @@ impl Checker<'_> {
     }
 
     /// A gateway of the daemon's own that has a CPU shares it with none of the daemon's threads.
-    fn gateway_cpus(&mut self, gateways: &[Gateway], placement: &Placement) {
+    fn gateway_cpus(&mut self, gateways: &[Gateway], placement: &Placement, feeds: &[Feed]) {
         let Placement { receiver_cpu, featurizer_cpu, scorer_cpu, desk_cpu, housekeeping_cpus } = placement;
         let stages = [receiver_cpu, featurizer_cpu, scorer_cpu, desk_cpu].map(|choice| choice.cpu());
         let mut taken: Vec<u16> = stages.into_iter().flatten().collect();
         taken.extend(housekeeping_cpus.cpus());
+        taken.extend(feeds.iter().filter_map(|feed| feed.cpu?.cpu()));
         for (index, gateway) in gateways.iter().enumerate().filter(|(_, gateway)| gateway.in_daemon) {
             let Some(cpu) = gateway.cpu.cpu() else { continue };
             if taken.contains(&cpu) {

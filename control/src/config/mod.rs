@@ -8,6 +8,7 @@ mod columns;
 mod de;
 mod envelopes;
 mod error;
+mod feeds;
 mod gateway;
 mod gateways;
 mod gateways_copy;
@@ -37,6 +38,7 @@ mod warn;
 
 pub use envelopes::LimitPlan;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
+pub use feeds::{FeedShare, suffixed};
 pub use gateway::{
     Gateway, GatewayCopyIn, GatewayDropCopy, GatewayFix, GatewayMpid, GatewayProtocol, GatewaySoup,
     OnDisconnect, OnHalt,

@@ -107,7 +107,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     let locates = check.locates(&config.locates, &scopes, &profit);
     check.clients(&config);
     check.ops(&config);
-    check.gateways(&config.gateway, &config.client, &config.placement);
+    check.gateways(&config.gateway, &config.client, (&config.placement, &config.feed));
     let limits = check.limits(&config.limits);
     let warn = check.warn(config.limits.warn_at);
     let (Some(overlay), Some(limits), true) = (overlay, limits, check.errors.is_empty()) else {
@@ -185,7 +185,8 @@ impl Checker<'_> {
     /// What brings market data, where it runs, and how much of it there is room for.
     fn line(&mut self, config: &Config) {
         self.feeds(&config.feed);
-        self.placement(&config.placement);
+        self.apart(&config.feed, &config.book);
+        self.placement(&config.placement, &config.feed);
         self.rings(config);
         self.range("book.instruments", config.book.instruments, 1, 32_768);
         self.range("book.orders", config.book.orders, 1_024, 1 << 28);
@@ -315,21 +316,35 @@ impl Checker<'_> {
         }
     }
 
-    fn placement(&mut self, placement: &schema::Placement) {
+    fn placement(&mut self, placement: &schema::Placement, feeds: &[schema::Feed]) {
         let stages = [
             ("placement.receiver_cpu", placement.receiver_cpu.cpu()),
             ("placement.featurizer_cpu", placement.featurizer_cpu.cpu()),
             ("placement.scorer_cpu", placement.scorer_cpu.cpu()),
             ("placement.desk_cpu", placement.desk_cpu.cpu()),
         ];
-        for (i, (key, cpu)) in stages.iter().enumerate() {
-            let Some(cpu) = cpu else { continue };
-            if let Some((other, _)) = stages[..i].iter().find(|(_, taken)| *taken == Some(*cpu)) {
-                self.refuse(&way(key), cpu, format!("a CPU of its own: {other} has this one"));
+        let mut taken: Vec<(String, u16)> = Vec::new();
+        let mut place = |path: &[Step], name: String, cpu: Option<u16>| {
+            let Some(cpu) = cpu else { return };
+            if let Some((other, _)) = taken.iter().find(|(_, taken)| *taken == cpu) {
+                self.refuse(path, cpu, format!("a CPU of its own: {other} has this one"));
             }
-            if placement.housekeeping_cpus.cpus().contains(cpu) {
-                self.refuse(&way(key), cpu, "a CPU that is not among placement.housekeeping_cpus");
+            if placement.housekeeping_cpus.cpus().contains(&cpu) {
+                self.refuse(path, cpu, "a CPU that is not among placement.housekeeping_cpus");
             }
+            taken.push((name, cpu));
+        };
+        // Where every receiver has a CPU of its own, nobody runs on that of `[placement]`.
+        let inherits = |feed: &schema::Feed| feed.cpu.is_none();
+        let receiver_is_used = feeds.is_empty() || feeds.iter().any(inherits);
+        for (key, cpu) in stages.into_iter().skip(usize::from(!receiver_is_used)) {
+            place(&way(key), key.to_owned(), cpu);
+        }
+        let first = feeds.iter().position(inherits);
+        for (index, feed) in feeds.iter().enumerate().filter(|(index, _)| Some(*index) != first) {
+            let path = [Step::Key("feed".into()), Step::Index(index), Step::Key("cpu".into())];
+            let cpu = feed.cpu.unwrap_or(placement.receiver_cpu);
+            place(&path, format!("feed {}", feed.name), cpu.cpu());
         }
     }
 

@@ -232,6 +232,18 @@ pub struct Feed {
     /// Messages that may be missing at once and still be asked for.
     #[serde(default = "recovery_messages_default")]
     pub recovery_messages: u32,
+    /// Where its receiver runs; none for `placement.receiver_cpu`.
+    #[serde(default)]
+    pub cpu: Option<CpuChoice>,
+    /// How many of `book.instruments` are its; none for an equal part of what no feed asks for.
+    #[serde(default)]
+    pub instruments: Option<u32>,
+    /// How many of `book.orders`, likewise.
+    #[serde(default)]
+    pub orders: Option<u32>,
+    /// What its instruments have behind the symbol that the venue gives them; empty for nothing.
+    #[serde(default)]
+    pub suffix: String,
 }
 
 /// A feed by its name, if it comes in packets: an archive cannot be received.

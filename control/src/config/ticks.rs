@@ -31,15 +31,22 @@ pub struct TickPlan {
     pub tables: Vec<TickTable>,
     /// Instruments with ticks of their own.
     pub by_symbol: BTreeMap<Symbol, TickChoice>,
-    by_feed: Vec<(FeedKind, TickTableId)>,
+    by_feed: Vec<(Name, FeedKind, TickTableId)>,
 }
 
 impl TickPlan {
     /// The table of a feed's other instruments: that of the first `[[feed]]` of its kind, where it names one.
     #[must_use]
     pub fn of_feed(&self, kind: FeedKind) -> TickTableId {
-        let named = self.by_feed.iter().find(|(of, _)| *of == kind);
-        named.map_or(kind.tick_table(), |(_, table)| *table)
+        let named = self.by_feed.iter().find(|(_, of, _)| *of == kind);
+        named.map_or(kind.tick_table(), |(_, _, table)| *table)
+    }
+
+    /// The table of the other instruments of one feed of the appliance: the one that it names, or its protocol's own.
+    #[must_use]
+    pub fn of_this_feed(&self, feed: &schema::Feed) -> TickTableId {
+        let named = self.by_feed.iter().find(|(of, _, _)| *of == feed.name);
+        named.map_or(feed.kind.tick_table(), |(_, _, table)| *table)
     }
 }
 
@@ -94,7 +101,7 @@ impl Checker<'_> {
         for (index, feed) in feeds.iter().enumerate() {
             let path = [Step::Key("feed".into()), Step::Index(index), Step::Key("tick_table".into())];
             let table = feed.tick_table.as_ref().and_then(|name| self.named(&path, name, book, &names));
-            by_feed.extend(table.map(|table| (feed.kind, table)));
+            by_feed.extend(table.map(|table| (feed.name.clone(), feed.kind, table)));
         }
         TickPlan { tables, by_symbol, by_feed }
     }

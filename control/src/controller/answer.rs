@@ -173,6 +173,7 @@ impl Controller {
             score: view.score.map_or_else(String::new, |score| score.to_string()),
             since: view.tier_since.map(Stamp),
             book: book_word(view.book).to_owned(),
+            feed: view.feed,
             drivers: view.drivers.iter().map(|driver| driver.feature.clone()).collect(),
             driver_values: view.drivers,
         };

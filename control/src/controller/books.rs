@@ -62,6 +62,7 @@ mod tests {
             score: None,
             tier_since: None,
             book,
+            feed: String::new(),
             trading: types::TradingStatus::Trading,
             has_reference: true,
             drivers: Vec::new(),

@@ -242,7 +242,7 @@ impl Facts {
 
     /// What the ring to the books lost is the feed's loss, and told as that.
     fn ring(&mut self, now: Stamp, ring: &RingStatus, said: &mut Vec<Draft>) {
-        if ring.ring == RingStatus::EVENTS {
+        if ring.carries_events() {
             return;
         }
         let RingStatus { ring: name, depth, lost, .. } = ring;

@@ -58,6 +58,12 @@ pub struct RingStatus {
 impl RingStatus {
     /// The name of the ring from the receiver to the books: what it loses, its feed says.
     pub const EVENTS: &str = "events";
+
+    /// Whether it is that ring, of whichever feed: of several, the feed's name stands behind it.
+    #[must_use]
+    pub fn carries_events(&self) -> bool {
+        self.ring.strip_prefix(Self::EVENTS).is_some_and(|feed| feed.is_empty() || feed.starts_with(" of "))
+    }
 }
 
 /// How full one table is.

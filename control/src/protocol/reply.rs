@@ -442,6 +442,9 @@ pub struct TierRow {
     pub since: Option<Stamp>,
     /// State of the book.
     pub book: String,
+    /// Whose instrument it is, where the appliance has several feeds; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub feed: String,
     /// Columns of the features that drove the score when the tier last changed, the strongest first.
     pub drivers: Vec<String>,
     /// The same with their values.

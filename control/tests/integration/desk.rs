@@ -330,6 +330,7 @@ impl Backend for Desk {
             score: FixedScore::from_micros(if machine.tiers[i] == Tier::Normal { 13_000 } else { 981_000 }),
             tier_since: Some(START),
             book: BookState::Live,
+            feed: String::new(),
             trading: machine.market.0,
             has_reference: machine.market.1,
             drivers: vec![driver(FeatureId::SpreadBps, 6.25), driver(FeatureId::CancelRatio, 0.94)],

@@ -160,7 +160,7 @@ impl Gate {
             return None;
         }
         let slot = self.orders.free_for(order.cl_ord_id)?;
-        let heartbeat = references.heartbeat();
+        let heartbeat = references.heartbeat_of(&quote);
         let open = self.tables.breakers.all_open(order, now, self.daemon_age_max_ns);
         let walk = if MARKET { self.walk(order, &Judged::of(order, &quote)) } else { Walk::NONE };
         let reach = (&quote, walk.worst);

@@ -125,7 +125,7 @@ pub(crate) struct Inputs {
     pub valued_from: u64,
     /// What prices mean in money. The fast path leaves those that mean something else than they say to the slow one.
     pub worth: Worth,
-    /// When the feeds were last known to be alive.
+    /// When the instrument's feed was last known to be alive and complete.
     pub heartbeat: UnixNanos,
     pub cell: Cell,
     pub strategy: StrategyRow,

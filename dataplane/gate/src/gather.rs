@@ -84,7 +84,7 @@ impl Gate {
             walk,
             valued_from: quote.valued_from(buys),
             worth,
-            heartbeat: self.tables.references.heartbeat(),
+            heartbeat: self.tables.references.heartbeat_of(&quote),
             cell,
             due: cell.due(),
             unreconciled: cell.in_doubt(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! word 0  bid:64 (0: none)      1  ask:64 (0: none)     2  twice the reference:64 (0: none)     3  ts_ns:64
-//!      4  tick reciprocal:64    5  tick table:8 at 56 | status:8 at 48 | book state:8 at 40 | tick:40
+//!      4  tick reciprocal:64    5  tick table:8 at 56 | feed:4 at 52 | status:4 at 48 | book state:8 at 40 | tick:40
 //!      6  the prices about which nothing more is to be asked ([`crate::window`])
 //!      7  ask_qty:32 at 32 | bid_qty:32 (saturated)     8  when the last trade happened that is the reference:64 (0: it is none)
 //!      9  mean reference of the period:64 (0: none)
@@ -11,7 +11,7 @@
 //! The first seven words are one cache line, and all that an ordinary limit order reads. Tick and reciprocal are those of the
 //! prices about the reference.
 
-use types::{BookState, TickTableId, TradingStatus, UnixNanos};
+use types::{BookState, FeedIndex, TickTableId, TradingStatus, UnixNanos};
 
 use crate::{divide::Divisor, ladder::TICK_MAX, price::is_shifted, window::Window};
 
@@ -20,6 +20,12 @@ pub(crate) const REF_WORDS: usize = 10;
 
 /// Those of its first cache line.
 pub(crate) const HOT_WORDS: usize = 7;
+
+/// Where word 5 has the trading status, four bits wide.
+pub(crate) const STATUS_AT: u32 = 48;
+
+/// Where it has the feed, as wide.
+pub(crate) const FEED_AT: u32 = 52;
 
 /// A row as the gate reads it. Prices are positive, or 0 when there is none.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +42,8 @@ pub(crate) struct Quote {
     pub state: u8,
     /// [`TradingStatus`] as a number.
     pub status: u8,
+    /// Whose heartbeat keeps it.
+    pub feed: FeedIndex,
     /// There is a reference price that does not age by itself, and a tick; both, and the collar over the period, say nothing
     /// against these prices.
     pub window: Window,
@@ -75,6 +83,7 @@ impl Quote {
         tick_table: TickTableId::NONE.0,
         state: BookState::Empty.to_u8(),
         status: TradingStatus::Unknown as u8,
+        feed: FeedIndex::FIRST,
         window: Window::NONE,
         signed: false,
         rest: Rest::NOTHING,
@@ -92,7 +101,8 @@ impl Quote {
             tick: Divisor::from_parts(w5 & TICK_MAX, reciprocal),
             tick_table: (w5 >> 56) as u8,
             state: (w5 >> 40) as u8,
-            status: (w5 >> 48) as u8,
+            status: (w5 >> STATUS_AT) as u8 & 0xf,
+            feed: FeedIndex::from_low_bits(w5 >> FEED_AT),
             window: Window::from_word(window),
             signed: false,
             rest: Rest::NOTHING,

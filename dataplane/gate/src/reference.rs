@@ -11,13 +11,15 @@
 //!
 //! **How old is a reference?** A quote that has not moved for an hour on a feed that is alive and gap-free *is* the
 //! current quote; the same quote on a silent feed is not. So a reference is as old as the younger of the row's own time
-//! stamp and the table's heartbeat, which the writer moves on while every channel that feeds the table is alive and
-//! complete. A writer that never calls [`RefWriter::heartbeat`] gets the strict rule: age since the last change.
+//! stamp and the heartbeat of the row's feed, which the writer moves on while every channel of that feed is alive and
+//! complete: each row says whose it is, and no feed vouches for another's quotes. A writer that never calls
+//! [`RefWriter::heartbeat`] gets the strict rule: age since the last change.
 
 use alloc::boxed::Box;
 
 use types::{
-    BookState, Depth, InstrumentId, Nanos, Px, TickTable, TickTableId, TopOfBook, TradingStatus, UnixNanos,
+    BookState, Depth, FEEDS_MAX, FeedIndex, InstrumentId, Nanos, Px, TickTable, TickTableId, TopOfBook,
+    TradingStatus, UnixNanos,
 };
 
 use crate::{
@@ -27,7 +29,7 @@ use crate::{
     memory::{Memory, Private, Row, Sealed},
     period::{History, PeriodCollar},
     price::{price_word, size, size_of_two, word_price},
-    quote::{HOT_WORDS, Quote, REF_WORDS},
+    quote::{FEED_AT, HOT_WORDS, Quote, REF_WORDS, STATUS_AT},
     slot::{SeqSlot, SlotFault},
     sync::{AtomicU64, Ordering},
     table_error::{ROWS_MAX, TableError, TableSizeError},
@@ -94,10 +96,14 @@ pub struct Reference {
     pub status: TradingStatus,
 }
 
-/// Written often and read on every order: a line of its own.
+/// Written often and read on every order: a line of its own for each feed.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
-struct Heartbeat(AtomicU64);
+struct Heartbeat {
+    of_feed: AtomicU64,
+    /// Whichever feed's came last; in the first line alone.
+    of_any: AtomicU64,
+}
 
 impl Sealed for Heartbeat {}
 impl Row for Heartbeat {}
@@ -181,6 +187,8 @@ pub struct RefWriter {
     mid_spread_max_bps: u32,
     /// The last tick with its reciprocal: most instruments share one, and the reciprocal costs a division.
     tick: Divisor,
+    /// Whose rows and heartbeat are written.
+    feed: FeedIndex,
 }
 
 impl core::fmt::Debug for RefWriter {
@@ -197,7 +205,14 @@ impl RefWriter {
             rows: rows.clone(),
             mid_spread_max_bps: rules.mid_spread_max_bps,
             tick: Divisor::NONE,
+            feed: FeedIndex::FIRST,
         }
+    }
+
+    /// What is published from now on, and the heartbeat, are of `feed`; before, of the first.
+    #[inline]
+    pub const fn of_feed(&mut self, feed: FeedIndex) {
+        self.feed = feed;
     }
 
     /// Publishes one instrument's prices. Wait-free. Prices beyond [`crate::PX_MAX`] count as none, and those that are not positive,
@@ -237,7 +252,8 @@ impl RefWriter {
             band.tick.reciprocal(),
             band.tick.divisor()
                 | u64::from(top.state.to_u8()) << 40
-                | u64::from(top.status as u8) << 48
+                | u64::from(top.status as u8) << STATUS_AT
+                | u64::from(self.feed.number()) << FEED_AT
                 | u64::from(top.tick_table.0) << 56,
             if twice == 0 || by_last || signed { Window::NONE } else { window(band, history) }.word(),
             saturated(top.bid_qty) | saturated(top.ask_qty) << 32,
@@ -275,11 +291,13 @@ impl RefWriter {
         Ok(())
     }
 
-    /// Says that every channel feeding the table was alive and complete at `now`, so that quotes which have not changed
+    /// Says that every channel of the feed was alive and complete at `now`, so that its quotes which have not changed
     /// are still right. Never call it for a channel that is silent, or with a gap open.
     #[inline]
     pub fn heartbeat(&mut self, now: UnixNanos) {
-        self.rows.heartbeat.0.store(now.0, Ordering::Release);
+        let [first, ..] = self.rows.heartbeats;
+        self.rows.heartbeats[self.feed.index()].of_feed.store(now.0, Ordering::Release);
+        first.of_any.store(now.0, Ordering::Release);
     }
 
     /// Leaves a row as a writer would that dies in the middle of a record.
@@ -303,7 +321,7 @@ fn window(band: Band, history: &History) -> Window {
 pub struct RefReader {
     slots: &'static [SeqSlot<REF_WORDS>],
     depths: &'static [SeqSlot<DEPTH_WORDS>],
-    heartbeat: &'static Heartbeat,
+    heartbeats: &'static [Heartbeat; FEEDS_MAX],
     pub(crate) terms: TermsRows,
     ladders: Box<[Ladder]>,
     held: Held,
@@ -326,10 +344,12 @@ impl RefReader {
             return Err(TableSizeError { instruments, classes: 1 }.into());
         }
         let period = PeriodCollar::new(rules.period, rules.period_collar_bps);
+        let (slots, depths) = (memory.rows(instruments)?, memory.rows(instruments)?);
+        let heartbeats: &'static [Heartbeat] = memory.rows(FEEDS_MAX)?;
         Ok(Self {
-            slots: memory.rows(instruments)?,
-            depths: memory.rows(instruments)?,
-            heartbeat: memory.row()?,
+            slots,
+            depths,
+            heartbeats: heartbeats.try_into().map_err(|_| TableSizeError { instruments, classes: 1 })?,
             terms: TermsRows::lay_out(memory, instruments)?,
             ladders: rules.tick_tables.iter().take(TickTableId::COUNT_MAX).map(Ladder::new).collect(),
             held: Held { last_age_max: rules.last_age_max, period },
@@ -402,10 +422,17 @@ impl RefReader {
         }
     }
 
-    /// When the feeds were last known to be alive and complete.
+    /// When any feed was last known to be alive and complete: it says what time it is, and nothing of a quote.
     #[inline(always)]
     pub(crate) fn heartbeat(&self) -> UnixNanos {
-        UnixNanos(self.heartbeat.0.load(Ordering::Relaxed))
+        let [first, ..] = self.heartbeats;
+        UnixNanos(first.of_any.load(Ordering::Relaxed))
+    }
+
+    /// When the feed that wrote `quote` was last known to be alive and complete.
+    #[inline(always)]
+    pub(crate) fn heartbeat_of(&self, quote: &Quote) -> UnixNanos {
+        UnixNanos(self.heartbeats[quote.feed.index()].of_feed.load(Ordering::Relaxed))
     }
 
     /// How many instruments it has.
@@ -419,7 +446,7 @@ impl RefReader {
     pub fn bytes(&self) -> usize {
         size_of_val(self.slots)
             + size_of_val(self.depths)
-            + size_of::<Heartbeat>()
+            + size_of_val(self.heartbeats)
             + self.terms.bytes()
             + self.slots.len() * size_of::<History>()
             + 2 * size_of_val(&*self.ladders)

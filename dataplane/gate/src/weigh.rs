@@ -39,7 +39,7 @@ impl Gate {
     fn is_current(&self, quote: &Quote, now: UnixNanos) -> bool {
         let references = &self.tables.references;
         let trades = quote.status == TradingStatus::Trading as u8;
-        let heard = if trades { quote.ts.max(references.heartbeat()) } else { quote.ts };
+        let heard = if trades { quote.ts.max(references.heartbeat_of(quote)) } else { quote.ts };
         quote.state == BookState::Live.to_u8()
             && now.0.abs_diff(heard.0) <= self.ref_age_max.0
             && quote.last_age_ns(now) <= references.held().last_age_max.0

@@ -1,7 +1,7 @@
 //! The feature vector that goes from the books to the model.
 
 use crate::schema::{FEATURE_COUNT, FeatureDef, FeatureId, INPUT_COUNT, MODEL_FEATURE_COUNT};
-use crate::{BookState, InstrumentId, Px, UnixNanos};
+use crate::{BookState, FeedIndex, InstrumentId, Px, UnixNanos};
 
 /// Order sizes that a vector prices: eight for a buyer, then the same eight for a seller.
 pub const WALK_COUNT: usize = 16;
@@ -30,7 +30,8 @@ pub struct FeatureVector {
     pub instrument: InstrumentId,
     /// [`BookState::to_u8`] at the grid point.
     pub book_state: u8,
-    /// 1 in the marker that ends a grid point: every changed vector of `ts` has been sent.
+    /// Not 0 in the marker that ends a grid point: every changed vector of `ts` of one feed has been sent, and this is the feed's
+    /// [`FeedIndex`] plus one.
     pub grid_end: u8,
     /// Milliseconds since each [`crate::FeatureInput`] last changed, saturated; [`FeatureVector::age_ms`] reads them.
     pub ages_ms: [u32; INPUT_COUNT],
@@ -64,6 +65,22 @@ impl FeatureVector {
     #[must_use]
     pub const fn end_of_grid(ts: UnixNanos) -> Self {
         Self { ts, grid_end: 1, ..Self::EMPTY }
+    }
+
+    /// The same marker of another feed.
+    #[must_use]
+    pub const fn of_feed(self, feed: FeedIndex) -> Self {
+        Self { grid_end: feed.number() + 1, ..self }
+    }
+
+    /// Whose grid point it ends; `None` where it is no marker.
+    #[inline]
+    #[must_use]
+    pub const fn ends_grid_of(&self) -> Option<FeedIndex> {
+        match self.grid_end {
+            0 => None,
+            feed => Some(FeedIndex::from_low_bits(feed as u64 - 1)),
+        }
     }
 
     /// The value of `id`, `None` when it is not valid.

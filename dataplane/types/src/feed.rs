@@ -15,6 +15,49 @@ pub enum FeedInput {
     Archive,
 }
 
+/// Feeds that one appliance serves at most.
+pub const FEEDS_MAX: usize = 16;
+
+/// Which of an appliance's feeds, in the order of its configuration: below [`FEEDS_MAX`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct FeedIndex(u8);
+
+impl FeedIndex {
+    /// The first, of an appliance with one feed the only one.
+    pub const FIRST: Self = Self(0);
+
+    /// The feed with this number; `None` beyond the last that there may be.
+    #[must_use]
+    pub const fn new(index: usize) -> Option<Self> {
+        if index < FEEDS_MAX { Some(Self::from_low_bits(index as u64)) } else { None }
+    }
+
+    /// The feed whose number the lowest four bits are, as words of tables carry it.
+    #[inline]
+    #[must_use]
+    pub const fn from_low_bits(word: u64) -> Self {
+        let [low, ..] = word.to_le_bytes();
+        Self(low & 0xf)
+    }
+
+    /// Its number.
+    #[inline]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.number() as usize
+    }
+
+    /// The same as a byte.
+    #[inline]
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0 & 0xf
+    }
+}
+
+const _: () = assert!(FEEDS_MAX == 16, "four bits hold a feed's number");
+
 /// Defines [`FeedKind`] and everything that must know all feeds from one list.
 macro_rules! feeds {
     (
@@ -154,6 +197,14 @@ impl FromStr for FeedKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_feed_has_one_of_sixteen_numbers() {
+        let numbers = (0..FEEDS_MAX).map(|n| FeedIndex::new(n).map(FeedIndex::index));
+        assert!(numbers.enumerate().all(|(n, index)| index == Some(n)));
+        assert_eq!((FeedIndex::new(FEEDS_MAX), FeedIndex::new(usize::MAX)), (None, None));
+        assert_eq!(FeedIndex::from_low_bits(0xf3).index(), 3);
+    }
 
     #[test]
     fn every_feed_is_found_by_its_name_and_no_two_share_one() {

@@ -28,7 +28,7 @@ mod time;
 pub use book::{BookLevel, BookState, DEPTH_LEVELS, Depth, DepthSide, StaleCause, TopOfBook, TradingStatus};
 pub use event::{Action, BookEvent, ChannelWord, EndWord, EventFlags, GapCause};
 pub use feature::{FeatureVector, WALK_COUNT};
-pub use feed::{FeedInput, FeedKind, UnknownFeed};
+pub use feed::{FEEDS_MAX, FeedIndex, FeedInput, FeedKind, UnknownFeed};
 pub use hash::{FNV_BASIS, GOLDEN, fnv1a};
 pub use instrument::{InstrumentId, Symbol};
 pub use money::{Notional, ParsePxError, Px, Qty, Side};

@@ -37,6 +37,7 @@ mod stopped_orders;
 mod strays;
 mod structure;
 mod tables;
+mod three_venues;
 mod through_faults;
 mod told;
 mod two_lines;

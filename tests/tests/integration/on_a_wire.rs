@@ -208,11 +208,13 @@ pub(crate) fn configured(more: &str) -> tempfile::TempDir {
     let text = format!(
         "[instance]\nstate_dir = {state:?}\nsocket = {:?}\n[book]\ninstruments = 64\norders = 65536\n\
          [account.a]\n[strategy.s]\n\
-         [eal]\nmemory = \"no_huge\"\nmemory_mib = 96\n\
+         [eal]\nmemory = \"no_huge\"\nmemory_mib = {}\n\
          [[feed]]\nname = \"sim\"\nkind = \"itch50\"\nsource = \"net_af_packet0,iface=v0,framecnt=8192\"\n\
          line_a = [\"239.192.12.1:26477\"]\nline_b = [\"239.192.12.2:26477\"]\n\
          igmp_address = \"10.192.12.9\"\nstale_after_ms = 1000\n{more}",
         dir.path().join("control.sock"),
+        // Each port more has packets of its own.
+        96 + 32 * more.matches("[[feed]]").count(),
     );
     std::fs::write(dir.path().join("portcullis.toml"), text).unwrap();
     dir

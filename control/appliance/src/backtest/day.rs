@@ -2,10 +2,9 @@
 
 use crate::latency::Latency;
 use crate::line::ends::JudgeEnds;
-use crate::line::health::{Channels, FeedHealth};
 use crate::line::notes::ScorerNote;
 use crate::line::runner::run_inline;
-use crate::line::spec::{Follows, LineFiles, LineSpec, ScorerSpec};
+use crate::line::spec::{Follows, LineFeed, LineFiles, LineSpec, ScorerSpec};
 use crate::line::topology;
 use crate::play;
 use crate::scorer::open;
@@ -118,14 +117,13 @@ impl Said {
             pace: play::PACE,
             clock: LiveClock::Os(OsClock),
             scorer: Some(ScorerSpec { model, scorer: open(plan, model)? }),
-            channels: Channels::new(1, FeedHealth::default()),
             files: LineFiles::default(),
             desks: Vec::new(),
             observer: (),
             follows: Follows::Judge,
             latency: &mut Latency::default(),
         };
-        let (line, ends) = topology::build(spec, events)?;
+        let (line, ends) = topology::build(spec, vec![LineFeed::only(plan, events)])?;
         let (scores, judge) = ends.scores.zip(ends.judge).context("a line that is judged says everything")?;
         let (mut heard, mut said) = (Heard { ends: judge, scores }, Self::default());
         run_inline(line, None, feed, |now| {

@@ -7,12 +7,13 @@ use super::health::Channels;
 use super::last_trades::LastTrades;
 use super::notes::{BookNote, Defined};
 use super::outlet::Outlet;
+use control::config::suffixed;
 use featurizer::features::GRID_NS;
 use featurizer::{Book, Effect, FeatureSink, Featurizer, Observer, StageSink, TopOfBookSink};
 use stage::RingTx;
 use types::{
-    Action, BookEvent, DEPTH_LEVELS, Depth, DepthSide, EventFlags, FeatureVector, InstrumentId, Side, Symbol,
-    TopOfBook, UnixNanos,
+    Action, BookEvent, DEPTH_LEVELS, Depth, DepthSide, EventFlags, FeatureVector, FeedIndex, InstrumentId,
+    Side, Symbol, TopOfBook, UnixNanos,
 };
 
 /// Whose time it is when an event is taken in.
@@ -61,6 +62,35 @@ impl Untold {
     }
 }
 
+/// What the sink keeps of one feed. Books number their instruments from 0; behind the sink each has one number among all feeds'.
+pub(crate) struct FeedBooks {
+    pub(crate) index: FeedIndex,
+    /// Number of the first of its instruments; 0 of the first feed.
+    pub(crate) first: u32,
+    /// What its symbols have behind them.
+    pub(crate) suffix: Box<str>,
+    pub(crate) untold: Untold,
+    pub(crate) last_trades: LastTrades,
+    pub(crate) channels: Channels,
+    /// The last time until which the feed was complete that was told.
+    pub(crate) complete: UnixNanos,
+}
+
+impl FeedBooks {
+    /// The number of an instrument behind the sink. Books have none beyond their feed's share.
+    const fn outside(&self, instrument: InstrumentId) -> InstrumentId {
+        InstrumentId(instrument.0.saturating_add(self.first))
+    }
+
+    /// A vector, or a marker, as those behind the sink know it.
+    fn vector_outside(&self, vector: &FeatureVector) -> FeatureVector {
+        match vector.grid_end {
+            0 => FeatureVector { instrument: self.outside(vector.instrument), ..*vector },
+            _ => vector.of_feed(self.index),
+        }
+    }
+}
+
 /// The featurizer's sink.
 pub(crate) struct BookSink {
     pub(crate) time: TimeOf,
@@ -69,11 +99,13 @@ pub(crate) struct BookSink {
     /// None: the officers' limits are to hold alone.
     pub(crate) vectors: Option<RingTx<FeatureVector>>,
     pub(crate) quotes: Quotes,
-    pub(crate) untold: Untold,
-    pub(crate) last_trades: LastTrades,
-    pub(crate) channels: Channels,
-    /// The last time until which the feed was complete that was told.
-    pub(crate) complete: UnixNanos,
+    /// Of the feed whose turn it is.
+    pub(crate) feed: FeedBooks,
+    /// Those of several feeds whose turn it is not, by their number; in the place of the one whose turn it is, whatever was swapped
+    /// for it.
+    pub(crate) feeds: Box<[FeedBooks]>,
+    /// Whose turn it is.
+    pub(crate) turn: usize,
     /// Names for the scorer, each before the first vector that needs it.
     pub(crate) to_scorer: Outlet<Defined>,
     /// Names for a desk whose tables are written by others.
@@ -141,11 +173,23 @@ impl StageSink for BookSink {
         if self.flush() { self.step(events) } else { 0 }
     }
 
+    fn turn(&mut self, feed: usize) {
+        if feed == self.turn || feed >= self.feeds.len() {
+            return;
+        }
+        core::mem::swap(&mut self.feed, &mut self.feeds[self.turn]);
+        core::mem::swap(&mut self.feed, &mut self.feeds[feed]);
+        self.turn = feed;
+        if let Quotes::Direct(table) = &mut self.quotes {
+            table.of_feed(self.feed.index);
+        }
+    }
+
     fn polled(&mut self, featurizer: &mut Featurizer, ended: bool) -> bool {
         if let Some(files) = &mut self.files {
             files.polled(featurizer, ended);
         }
-        while let Some(instrument) = self.untold.take() {
+        while let Some(instrument) = self.feed.untold.take() {
             if let Some(book) = featurizer.book(instrument) {
                 self.tell_depth(&book);
             }
@@ -168,9 +212,14 @@ impl FeatureSink for BookSink {
             (None, _) => vectors.len(),
             // The marker says when the grid point was known to be over.
             (Some(tx), [marker]) if marker.grid_end != 0 => {
-                tx.offer(&[FeatureVector { ts_recv: self.now, ..*marker }])
+                let marker = FeatureVector { ts_recv: self.now, ..*marker };
+                tx.offer(&[marker.of_feed(self.feed.index)])
             }
-            (Some(tx), _) => tx.offer(vectors),
+            (Some(tx), _) if self.feed.first == 0 => tx.offer(vectors),
+            (Some(tx), _) => {
+                let feed = &self.feed;
+                vectors.iter().take_while(|vector| tx.offer(&[feed.vector_outside(vector)]) == 1).count()
+            }
         };
         if self.to_judge.is_open() {
             vectors[..taken].iter().for_each(|vector| self.to_judge.push(*vector));
@@ -189,11 +238,12 @@ impl FeatureSink for BookSink {
 impl TopOfBookSink for BookSink {
     fn top(&mut self, instrument: InstrumentId, top: &TopOfBook) {
         let last_ts = match self.time {
-            TimeOf::Poll => self.last_trades.taken_in(instrument, top.last_ts, self.now),
+            TimeOf::Poll => self.feed.last_trades.taken_in(instrument, top.last_ts, self.now),
             // Here the venue's clock is the gate's.
             TimeOf::Event => top.last_ts,
         };
         let top = TopOfBook { ts: self.now, last_ts, ..*top };
+        let instrument = self.feed.outside(instrument);
         match &mut self.quotes {
             Quotes::Direct(table) => table.top(instrument, &top),
             Quotes::Scheduled(notes) => notes.push(BookNote::Top { instrument, top }),
@@ -202,11 +252,11 @@ impl TopOfBookSink for BookSink {
     }
 
     fn applied(&mut self, events: &[BookEvent], gap_open: bool) {
-        let Some(complete) = self.channels.note(events, gap_open, self.now) else { return };
-        if complete == self.complete {
+        let Some(complete) = self.feed.channels.note(events, gap_open, self.now) else { return };
+        if complete == self.feed.complete {
             return;
         }
-        self.complete = complete;
+        self.feed.complete = complete;
         match &mut self.quotes {
             Quotes::Direct(table) => table.complete(complete),
             Quotes::Scheduled(notes) => notes.push(BookNote::Complete { complete, at: self.now }),
@@ -220,13 +270,15 @@ impl BookSink {
     fn note_depth(&mut self, book: &Book<'_>) {
         match (&self.quotes, self.time) {
             (Quotes::Nowhere, _) => {}
-            (Quotes::Direct(_) | Quotes::Scheduled(_), TimeOf::Poll) => self.untold.mark(book.instrument()),
+            (Quotes::Direct(_) | Quotes::Scheduled(_), TimeOf::Poll) => {
+                self.feed.untold.mark(book.instrument())
+            }
             (Quotes::Direct(_) | Quotes::Scheduled(_), TimeOf::Event) => self.tell_depth(book),
         }
     }
 
     fn tell_depth(&mut self, book: &Book<'_>) {
-        let instrument = book.instrument();
+        let instrument = self.feed.outside(book.instrument());
         let side = |side| DepthSide::of(book.levels(side, DEPTH_LEVELS));
         let depth = Depth { bids: side(Side::Bid), asks: side(Side::Ask) };
         match &mut self.quotes {
@@ -238,9 +290,19 @@ impl BookSink {
 
     #[cold]
     fn define(&mut self, event: &BookEvent) {
-        let defined = Defined { instrument: event.instrument, symbol: Symbol::from_word(event.order_id) };
+        let symbol = Symbol::from_word(event.order_id);
+        let named = suffixed(symbol, &self.feed.suffix);
+        let defined = Defined {
+            instrument: self.feed.outside(event.instrument),
+            symbol: named.unwrap_or(symbol),
+            feed: self.feed.index,
+            is_named: named.is_some(),
+        };
         // First to the cold thread: what the scorer then says of it is said of something known.
         self.to_cold.push(defined);
+        if !defined.is_named {
+            return;
+        }
         self.to_scorer.push(defined);
         self.to_desk.push(defined);
         if let Quotes::Scheduled(notes) = &mut self.quotes {

@@ -17,7 +17,7 @@ use stage::HopHistogram;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
-use types::{Depth, InstrumentId, Nanos, TickTable, TopOfBook, UnixNanos};
+use types::{Depth, FeedIndex, InstrumentId, Nanos, TickTable, TopOfBook, UnixNanos};
 
 /// Every strategy trades under one class of limits until the configuration knows classes.
 pub(crate) const CLASS: ClassId = ClassId(0);
@@ -45,6 +45,11 @@ impl Listens {
 pub(crate) struct QuoteTable(RefWriter);
 
 impl QuoteTable {
+    /// What is said from now on is of `feed`, and so is its life.
+    pub(crate) fn of_feed(&mut self, feed: FeedIndex) {
+        self.0.of_feed(feed);
+    }
+
     pub(crate) fn top(&mut self, instrument: InstrumentId, top: &TopOfBook) {
         // An instrument beyond the table has no reference, and so no order of it passes.
         let _ = self.0.publish(instrument, top);
@@ -56,7 +61,7 @@ impl QuoteTable {
         let _ = self.0.publish_depth(instrument, depth);
     }
 
-    /// Every channel lived until `complete` and lacks nothing.
+    /// Every channel of the feed lived until `complete` and lacks nothing.
     pub(crate) fn complete(&mut self, complete: UnixNanos) {
         self.0.heartbeat(complete);
     }

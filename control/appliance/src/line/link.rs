@@ -82,15 +82,15 @@ pub(crate) struct Link {
 
 /// A ring of a live line, for who asks how full it is.
 pub(crate) struct RingView {
-    name: &'static str,
+    name: String,
     when_full: WhenFull,
     counters: RingCounters,
 }
 
 impl Link {
     /// The ring that was made of it, by the name of what it carries.
-    pub(crate) const fn shown(&self, name: &'static str, counters: RingCounters) -> RingView {
-        RingView { name, when_full: self.when_full, counters }
+    pub(crate) fn shown(&self, name: impl Into<String>, counters: RingCounters) -> RingView {
+        RingView { name: name.into(), when_full: self.when_full, counters }
     }
 }
 
@@ -99,7 +99,7 @@ impl RingView {
     pub(crate) fn status(&self) -> RingStatus {
         let Self { name, when_full, counters } = self;
         RingStatus {
-            ring: (*name).to_owned(),
+            ring: name.clone(),
             depth: counters.depth() as u64,
             waiting: counters.waiting(),
             high_water: counters.high_water(),
@@ -114,7 +114,7 @@ impl RingView {
 /// Every ring of the line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Links {
-    /// Events, receiver to featurizer.
+    /// Events, receiver to featurizer; one ring for each feed.
     pub(crate) events: Link,
     /// Vectors, featurizer to scorer.
     pub(crate) vectors: Link,
@@ -195,14 +195,18 @@ impl Links {
         }
     }
 
-    /// Bytes of the rings of a live line.
-    pub(crate) fn live_bytes(&self) -> usize {
+    /// Bytes of the rings of a live line with `feeds` receivers, of which `recovering` ask servers.
+    pub(crate) fn live_bytes(&self, feeds: usize, recovering: usize) -> usize {
         let Self { events, vectors, names, definitions, commands, scorer_notes, .. } = self;
         let Self { questions, answers, card_changes, igmp, asks, server_answers, .. } = self;
+        let of = |link: &Link| link.depth * link.item_bytes;
+        let of_feeds = feeds.saturating_sub(1) * (of(events) + of(igmp))
+            + recovering.saturating_sub(1) * (of(asks) + of(server_answers));
         let line = [events, vectors, names, names, definitions, commands, scorer_notes, scorer_notes];
         line.into_iter()
             .chain([questions, answers, card_changes, igmp, asks, server_answers])
-            .map(|link| link.depth * link.item_bytes)
-            .sum()
+            .map(of)
+            .sum::<usize>()
+            + of_feeds
     }
 }

@@ -2,13 +2,17 @@
 
 use gate::{Effective, Envelope, FatFingerLimits, Terms, Verdict};
 use gpu::TierCause;
-use types::{Depth, InstrumentId, Nanos, Symbol, Tier, TopOfBook, UnixNanos};
+use types::{Depth, FeedIndex, InstrumentId, Nanos, Symbol, Tier, TopOfBook, UnixNanos};
 
 /// An instrument the feed has just named.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Defined {
     pub(crate) instrument: InstrumentId,
+    /// With its feed's suffix, unless there is no room for it.
     pub(crate) symbol: Symbol,
+    pub(crate) feed: FeedIndex,
+    /// The symbol has its feed's suffix. Else nobody but the cold thread is told, and no order of it passes.
+    pub(crate) is_named: bool,
 }
 
 /// What the books say, in the order in which it became true.

@@ -59,8 +59,9 @@ impl LineScorer {
 }
 
 fn define(stage: &mut Inner, envelopes: &Envelopes, defined: Defined) {
-    let Defined { instrument, symbol } = defined;
+    let Defined { instrument, symbol, feed, .. } = defined;
     stage.define(instrument, symbol);
+    stage.set_feed(instrument, feed);
     stage.sink_mut().define(instrument, symbol);
     stage.observer_mut().define(instrument, symbol);
     if let Envelopes::Plan(plan) = envelopes {

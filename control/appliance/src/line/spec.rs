@@ -2,17 +2,17 @@
 
 use super::book_files::BookFiles;
 use super::gate_tables::Listens;
-use super::health::Channels;
+use super::health::{Channels, FeedHealth};
 use super::names::NameTable;
 use super::order_route::MakeRoute;
 use super::order_source::OrderSource;
 use super::score_sink::{LimitFiles, ScoreFile};
 use crate::latency::Latency;
 use crate::scorer::AnyScorer;
-use control::config::Plan;
+use control::config::{FeedShare, Plan};
 use gpu::Model;
-use stage::LiveClock;
-use types::Nanos;
+use stage::{LiveClock, RingRx};
+use types::{BookEvent, Nanos};
 
 /// Whose clock the line runs by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,32 @@ pub(crate) struct ScorerSpec<'a> {
     pub(crate) scorer: AnyScorer,
 }
 
-/// What a line is made of beside its receiver.
+/// One feed, from the ring that its receiver fills on.
+pub(crate) struct LineFeed {
+    /// For people, where there are several.
+    pub(crate) name: String,
+    pub(crate) events: RingRx<BookEvent>,
+    pub(crate) channels: Channels,
+    /// How much of the books is its.
+    pub(crate) share: FeedShare,
+    /// What its symbols have behind them.
+    pub(crate) suffix: Box<str>,
+}
+
+impl LineFeed {
+    /// The only feed of a line, all of it one channel.
+    pub(crate) fn only(plan: &Plan, events: RingRx<BookEvent>) -> Self {
+        Self {
+            name: String::new(),
+            events,
+            channels: Channels::new(1, FeedHealth::default()),
+            share: FeedShare::all(&plan.book),
+            suffix: Box::default(),
+        }
+    }
+}
+
+/// What a line is made of beside its feeds.
 pub(crate) struct LineSpec<'a, O> {
     pub(crate) plan: &'a Plan,
     pub(crate) pace: Pace,
@@ -72,7 +97,6 @@ pub(crate) struct LineSpec<'a, O> {
     pub(crate) clock: LiveClock,
     /// None: the officers' limits alone.
     pub(crate) scorer: Option<ScorerSpec<'a>>,
-    pub(crate) channels: Channels,
     pub(crate) files: LineFiles,
     /// Live one; in a replay none when nobody trades.
     pub(crate) desks: Vec<DeskSpec>,

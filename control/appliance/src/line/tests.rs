@@ -76,7 +76,6 @@ fn build(plan: &Plan, pace: Pace, rows: &[OrderRow], channels: usize) -> (Line<(
         pace,
         clock: LiveClock::Os(OsClock),
         scorer: None,
-        channels: Channels::new(channels, FeedHealth::default()),
         files: LineFiles::default(),
         desks: vec![DeskSpec {
             accounts: 1,
@@ -92,7 +91,9 @@ fn build(plan: &Plan, pace: Pace, rows: &[OrderRow], channels: usize) -> (Line<(
         follows: Follows::Nobody,
         latency: &mut Latency::default(),
     };
-    let (line, ends) = topology::build(spec, rx).unwrap();
+    let channels = Channels::new(channels, FeedHealth::default());
+    let feed = LineFeed { channels, ..LineFeed::only(plan, rx) };
+    let (line, ends) = topology::build(spec, vec![feed]).unwrap();
     (line, ends, events)
 }
 

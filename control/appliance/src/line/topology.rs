@@ -3,13 +3,13 @@
 //! packets, in the clock, in the runner, and in where what the stages say ends up.
 
 use super::book_files::BookFiles;
-use super::book_sink::{BookSink, Quotes, TimeOf, Untold};
+use super::book_sink::{BookSink, FeedBooks, Quotes, TimeOf, Untold};
 use super::books::featurizer;
 use super::desk_stage::{DeskObserver, DeskStage, InForce, Scheduled};
 use super::ends::{ControlEnds, Ends, JudgeEnds, Line, Received};
 use super::explain::{Answerer, Asker};
 use super::gates::{GateHops, Gates, Tables};
-use super::health::Channels;
+use super::health::{Channels, FeedHealth};
 use super::last_trades::LastTrades;
 use super::link::{Link, Links, RingView, WhenFull};
 use super::notes::{Defined, ScorerNote, VerdictRecord};
@@ -17,14 +17,14 @@ use super::outlet::Outlet;
 use super::schedule::Schedule;
 use super::score_sink::{Effective, LimitOutlet, Limits, ScoreOutlet};
 use super::scorer::{Envelopes, LineScorer};
-use super::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace, ScorerSpec};
+use super::spec::{DeskSpec, Follows, LineFeed, LineFiles, LineSpec, Pace, ScorerSpec};
 use super::timed::Timed;
 use super::verdict_log::{VerdictLog, VerdictSheet};
 use crate::igmp_frame::IgmpRing;
 use crate::latency::Latency;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use attach::ring::RingReader;
-use control::config::Plan;
+use control::config::{FeedShare, Plan};
 use control::protocol::RingStatus;
 use dataplane::recovery::{Answer as ServerAnswer, Ask};
 use dataplane::{EventTx, FeedConfig, FileOptions, Live, PacketSource, ReceiverHops, open_files, receive};
@@ -33,7 +33,7 @@ use gpu::{PolledScorer, ScoreRecord, ScorerStage};
 use stage::{CounterReader, GapTx, HopHistogram, LiveClock, LosslessTx, RingRx, RingTx, ring};
 use std::io;
 use std::path::{Path, PathBuf};
-use types::{BookEvent, Nanos, UnixNanos};
+use types::{BookEvent, FeedIndex, Nanos, UnixNanos};
 
 /// Vectors the scorer takes in one poll.
 const SCORER_BURST: usize = 1_024;
@@ -185,15 +185,12 @@ struct Wiring {
     rings: Vec<RingView>,
 }
 
-/// Takes all memory and wires the stages behind `events`.
+/// Takes all memory and wires the stages behind `feeds`: one of simulated time, up to [`types::FEEDS_MAX`] live.
 ///
 /// # Errors
 /// A bound that cannot be met, or a model that does not fit the policy.
-pub(crate) fn build<O: DeskObserver>(
-    spec: LineSpec<'_, O>,
-    events: RingRx<BookEvent>,
-) -> Result<(Line<O>, Ends)> {
-    let LineSpec { plan, pace, clock, scorer, channels, files, desks, observer, follows, latency } = spec;
+pub(crate) fn build<O: DeskObserver>(spec: LineSpec<'_, O>, feeds: Vec<LineFeed>) -> Result<(Line<O>, Ends)> {
+    let LineSpec { plan, pace, clock, scorer, files, desks, observer, follows, latency } = spec;
     let LineFiles { books: book_files, limits: limit_files, scores: score_file } = files;
     let links = Links::of(plan, pace);
     let (gates, verdicts) = build_gates(plan, &links, desks, latency)?;
@@ -216,8 +213,15 @@ pub(crate) fn build<O: DeskObserver>(
         control,
         mut rings,
     } = wiring;
-    rings.insert(0, links.events.shown(RingStatus::EVENTS, events.counters()));
-    let mut sink = book_sink(plan, pace, channels, (quotes, to_desk, to_cold), book_files);
+    let several = feeds.len() > 1;
+    let shown = |feed: &LineFeed| {
+        let name = of_feed(RingStatus::EVENTS, several, &feed.name);
+        links.events.shown(name, feed.events.counters())
+    };
+    rings.splice(0..0, feeds.iter().map(shown).collect::<Vec<_>>());
+    let (inputs, feeds) = apart(feeds)?;
+    let live = (feeds.len(), plan.feeds.iter().filter(|feed| !feed.recovery.is_empty()).count());
+    let mut sink = book_sink(pace, feeds, (quotes, to_desk, to_cold), book_files)?;
     let mut heard = ScoreOutlet { file: score_file, tiers, scores: Outlet::Closed };
     let (scores, judge) = follow(&links, follows, &mut sink, &mut heard);
     let mut scored = None;
@@ -240,9 +244,9 @@ pub(crate) fn build<O: DeskObserver>(
             Some(LineScorer::new(polled, names, envelopes))
         }
     };
-    let (books, tables) = build_books(plan, pace, events, sink)?;
-    memory.push(("books and features".to_owned(), tables.bytes));
-    memory.push(("rings".to_owned(), links.live_bytes()));
+    let (books, tables, each) = build_books(plan, pace, inputs, sink)?;
+    memory.extend(each);
+    memory.push(("rings".to_owned(), links.live_bytes(live.0, live.1)));
     let booked = books.counters();
     let mut timed =
         |hop| (clock.clone(), (pace == Pace::Live).then_some(INTERVAL), recorder(&links, hop, latency));
@@ -254,29 +258,84 @@ pub(crate) fn build<O: DeskObserver>(
     ))
 }
 
+/// What is called `what`, by its feed where there are `several`.
+fn of_feed(what: &str, several: bool, feed: &str) -> String {
+    if several { format!("{what} of {feed}") } else { what.to_owned() }
+}
+
+/// What a feed's books are built of.
+struct Input {
+    name: String,
+    events: RingRx<BookEvent>,
+    share: FeedShare,
+}
+
+/// The books' part of each feed, and the sink's.
+///
+/// # Errors
+/// More feeds than there may be.
+fn apart(feeds: Vec<LineFeed>) -> Result<(Vec<Input>, Vec<FeedBooks>)> {
+    let split = |(index, feed): (usize, LineFeed)| {
+        let LineFeed { name, events, channels, share, suffix } = feed;
+        let index = FeedIndex::new(index).context("an appliance has no more feeds")?;
+        let books = FeedBooks {
+            index,
+            first: share.first,
+            suffix,
+            untold: Untold::new(share.instruments as usize),
+            last_trades: LastTrades::new(share.instruments as usize),
+            channels,
+            complete: UnixNanos(0),
+        };
+        Ok((Input { name, events, share }, books))
+    };
+    feeds
+        .into_iter()
+        .enumerate()
+        .map(split)
+        .collect::<Result<Vec<_>>>()
+        .map(|parts| parts.into_iter().unzip())
+}
+
+/// A place that holds nothing while another feed has its turn.
+fn nobodys() -> FeedBooks {
+    FeedBooks {
+        index: FeedIndex::FIRST,
+        first: 0,
+        suffix: Box::default(),
+        untold: Untold::new(0),
+        last_trades: LastTrades::new(0),
+        channels: Channels::new(1, FeedHealth::default()),
+        complete: UnixNanos(0),
+    }
+}
+
 /// What the books say, before anybody but the gate, the desk and the cold thread hears it.
+///
+/// # Errors
+/// No feed.
 fn book_sink(
-    plan: &Plan,
     pace: Pace,
-    channels: Channels,
+    mut feeds: Vec<FeedBooks>,
     (quotes, to_desk, to_cold): (Quotes, Outlet<Defined>, Outlet<Defined>),
     files: Option<BookFiles>,
-) -> BookSink {
-    BookSink {
+) -> Result<BookSink> {
+    let first = feeds.first_mut().context("a line has a feed")?;
+    let feed = std::mem::replace(first, nobodys());
+    Ok(BookSink {
         time: if pace == Pace::Live { TimeOf::Poll } else { TimeOf::Event },
         now: UnixNanos(0),
         vectors: None,
         quotes,
-        untold: Untold::new(plan.book.instruments as usize),
-        last_trades: LastTrades::new(plan.book.instruments as usize),
-        channels,
-        complete: UnixNanos(0),
+        feed,
+        feeds: feeds.into(),
+        turn: 0,
         to_scorer: Outlet::Closed,
         to_desk,
         to_cold,
         to_judge: Outlet::Closed,
         files,
-    }
+    })
 }
 
 /// The gates, and the ring of the verdicts of each that somebody trades through.
@@ -403,17 +462,37 @@ fn wire_simulated(
     }
 }
 
+/// Named bytes, for the boot report.
+type Bytes = Vec<(String, usize)>;
+
+/// The books of each feed on the one thread of them all, what they lie in together, and what each takes.
+///
+/// # Errors
+/// Tables that cannot be had, or no feed.
 fn build_books(
     plan: &Plan,
     pace: Pace,
-    events: RingRx<BookEvent>,
+    inputs: Vec<Input>,
     sink: BookSink,
-) -> Result<(FeaturizerStage<BookSink>, MemoryReport)> {
+) -> Result<(FeaturizerStage<BookSink>, MemoryReport, Bytes)> {
     let on_full = if pace == Pace::Live { OnFull::KeepDirty } else { OnFull::Wait };
-    let mut featurizer = featurizer(plan, on_full)?;
-    if sink.files.as_ref().is_some_and(|files| files.slippage.is_some()) {
-        featurizer.capture_slippage();
+    let several = inputs.len() > 1;
+    let (mut all, mut each) = (MemoryReport::NOTHING, Vec::new());
+    let slippage = sink.files.as_ref().is_some_and(|files| files.slippage.is_some());
+    let mut books = Vec::new();
+    for Input { name, events, share } in inputs {
+        let mut featurizer = featurizer(plan, share, on_full)?;
+        if slippage {
+            featurizer.capture_slippage();
+        }
+        let memory = featurizer.memory();
+        each.push((of_feed("books and features", several, &name), memory.bytes));
+        all = all.and(memory);
+        books.push((featurizer, events));
     }
-    let memory = featurizer.memory();
-    Ok((FeaturizerStage::new(featurizer, events, sink), memory))
+    let mut books = books.into_iter();
+    let (first, events) = books.next().context("a line has a feed")?;
+    let mut stage = FeaturizerStage::new(first, events, sink);
+    books.for_each(|(featurizer, events)| stage.add_feed(featurizer, events));
+    Ok((stage, all, each))
 }

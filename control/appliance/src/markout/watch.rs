@@ -6,7 +6,7 @@ use crate::line::order_file::RESTING_TIME;
 use crate::orders::OrderRow;
 use crate::play::play;
 use anyhow::Result;
-use control::config::Plan;
+use control::config::{FeedShare, Plan};
 use featurizer::{Featurizer, OnFull};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -31,7 +31,7 @@ pub(crate) fn measure(
     orders: &[&OrderRow],
     last: Option<UnixNanos>,
 ) -> Result<Vec<Option<Markout>>> {
-    let mut books = featurizer(plan, OnFull::Wait)?;
+    let mut books = featurizer(plan, FeedShare::all(&plan.book), OnFull::Wait)?;
     let mut watch = Watch::new(orders, last);
     play(plan, pcap, |events| watch.take(events, &mut books))?;
     Ok(watch.found)

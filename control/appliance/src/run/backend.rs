@@ -146,6 +146,30 @@ impl LiveBackend {
         lock(&self.writers).open_unlatched();
     }
 
+    /// Why an instrument cannot be named here, where it cannot: its symbol and its feed's suffix are too long together, or another
+    /// feed has named one so. Orders of that name go on to be those of the feed that named it first, and those of whatever the
+    /// instrument was called before are nobody's.
+    pub(super) fn unnamed(&self, defined: &Defined) -> Option<String> {
+        let Defined { symbol, instrument, is_named, .. } = *defined;
+        let of = |id: InstrumentId| self.feeds.iter().find(|feed| feed.instruments.contains(&id.0));
+        let (mut names, feed) = (lock(&self.names), of(instrument)?);
+        let why = if is_named {
+            let first = of(*names.instruments.get(&symbol)?)?;
+            (first.name != feed.name).then(|| {
+                format!(
+                    "feed {} names {symbol}, which feed {} has named already (give one of them a suffix)",
+                    feed.name, first.name
+                )
+            })?
+        } else {
+            format!("{symbol} of feed {} has no room for the feed's suffix", feed.name)
+        };
+        if let Some(before) = names.symbols.remove(&instrument) {
+            names.instruments.remove(&before);
+        }
+        Some(why)
+    }
+
     /// An instrument got its number. Gives why the gate did not take what is declared of it, where it did not.
     pub(super) fn define(&self, defined: Defined) -> Option<TermsError> {
         let refused = lock(&self.writers).declared.define(defined).err();
@@ -271,6 +295,13 @@ impl LiveBackend {
         })
     }
 
+    /// The name of an instrument's feed, where there are several.
+    fn feed_of(&self, instrument: InstrumentId) -> String {
+        let feeds = if self.feeds.len() > 1 { &self.feeds[..] } else { &[] };
+        let feed = feeds.iter().find(|feed| feed.instruments.contains(&instrument.0));
+        feed.map_or_else(String::new, |feed| feed.name.clone())
+    }
+
     fn view(
         &self,
         symbol: Symbol,
@@ -291,6 +322,7 @@ impl LiveBackend {
             score: modelled.then_some(held_to.score),
             tier_since: known.tier_since,
             book: top.map_or(BookState::Empty, |top| top.state),
+            feed: self.feed_of(instrument),
             trading: top.map_or(TradingStatus::Unknown, |top| top.status),
             has_reference: top.is_some_and(|top| top.px.is_some()),
             drivers: known.drivers.map_or_else(Vec::new, |drivers| named(&drivers)),

@@ -1,11 +1,12 @@
 //! Everything a start takes: the source, the line with its memory, the control plane's view of both.
 
 use super::backend::LiveBackend;
-use super::feed::{LiveFeed, OpenedFeed, ThreadStart, open_feed, silent_after};
+use super::feed::{LiveFeed, OpenedFeed, Ports, ThreadStart, open_feed, silent_after};
 use super::load::LoadView;
+use super::of_feed::named;
 use super::recovery::{RecoveryThread, Sockets};
 use super::report::Report;
-use super::spec::{Parts, line_of, model_of};
+use super::spec::{Parts, line_feed, line_of, model_of};
 use super::unscored::Unscored;
 use super::views::{FeedView, ScorerView};
 use super::writers::Writers;
@@ -13,9 +14,9 @@ use crate::cli::WrongUsage;
 use crate::latency::Latency;
 use crate::line::ends::{AnyFeed, Books, Ends, Line, OrderDesk, Scorer};
 use crate::line::health::{FeedHealth, LastMoved, Moment};
-use crate::line::link::Links;
+use crate::line::link::{Links, RingView};
 use crate::line::notes::{Defined, ScorerNote};
-use crate::line::spec::Pace;
+use crate::line::spec::{LineFeed, Pace};
 use crate::line::topology;
 use crate::named::lower_case;
 use crate::output::tell;
@@ -36,11 +37,19 @@ const STAGE_NAP_US: u32 = 50;
 /// The line with all its memory, not running.
 pub(super) struct Prepared {
     pub(super) backend: Arc<LiveBackend>,
+    feeds: Vec<PreparedFeed>,
+    line: Line<()>,
+    cold: Cold,
+}
+
+/// One feed's receiver, not running.
+struct PreparedFeed {
+    /// What its stage is called.
+    name: String,
     feed: LiveFeed,
     thread_start: ThreadStart,
     recovery: Option<Sockets>,
-    line: Line<()>,
-    cold: Cold,
+    cpu: CpuChoice,
 }
 
 /// What the stages tell the cold thread.
@@ -52,8 +61,8 @@ struct Cold {
 
 /// The running line, seen from the cold thread.
 pub(super) struct Running {
-    feed: Pinned<LiveFeed>,
-    recovery: Option<RecoveryThread>,
+    feeds: Vec<Pinned<LiveFeed>>,
+    recovery: Vec<RecoveryThread>,
     books: Pinned<Books>,
     scorer: Option<Pinned<Scorer>>,
     desk: Pinned<OrderDesk<()>>,
@@ -61,19 +70,16 @@ pub(super) struct Running {
     cold: Cold,
 }
 
-/// The feed of the plan.
+/// That the plan has a feed.
 ///
 /// # Errors
-/// [`WrongUsage`]: there is none, or more than one.
-pub(super) fn only_feed(plan: &Plan) -> Result<&FeedPlan> {
-    let wanted = "wanted one: an appliance serves one feed";
-    match plan.feeds.as_slice() {
-        [feed] => Ok(feed),
-        feeds => {
-            let found = feeds.len();
-            Err(WrongUsage(format!("the configuration has {found} [[feed]] sections, {wanted}")).into())
-        }
+/// [`WrongUsage`]: there is none.
+pub(super) fn has_feeds(plan: &Plan) -> Result<()> {
+    if plan.feeds.is_empty() {
+        let found = "the configuration has 0 [[feed]] sections, wanted one for each venue whose market data it is to read";
+        return Err(WrongUsage(found.to_owned()).into());
     }
+    Ok(())
 }
 
 /// Takes everything the plan needs.
@@ -81,29 +87,26 @@ pub(super) fn only_feed(plan: &Plan) -> Result<&FeedPlan> {
 /// # Errors
 /// What cannot be had, and what to change.
 pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> Result<(Prepared, Report)> {
-    let feed_plan = only_feed(plan)?;
+    has_feeds(plan)?;
     let mut report = Report::default();
     report.warnings.extend(lower_case(plan));
-    let OpenedFeed { received: (feed, events), thread_start, chores, recovery, port, rings: port_rings } =
-        open_feed(plan, feed_plan, clock, latency, &mut report)?;
+    let Opened { feeds, inputs, views, rings: port_rings } = open_feeds(plan, clock, latency, &mut report)?;
     let model = model_of(plan)?;
     let (cards, card) = topology::card_ring(plan);
-    let health = FeedHealth::default();
-    let parts = Parts { model: model.as_ref(), clock, health: health.clone(), cards };
-    let (spec, warning) = line_of(plan, feed_plan, parts, latency)?;
+    let parts = Parts { model: model.as_ref(), clock, cards };
+    let (spec, warning) = line_of(plan, parts, latency)?;
     report.warnings.extend(warning);
     let scorer_name = spec.scorer.as_ref().map(|spec| spec.scorer.name());
-    let (mut line, ends) = topology::build(spec, events)?;
+    let (mut line, ends) = topology::build(spec, inputs)?;
     let links = Links::of(plan, Pace::Live);
     let Ends { control, scored, booked, memory, mut rings, tables, .. } = ends;
     rings.push(links.card_changes.shown("changes of the card", card.counters()));
     rings.extend(port_rings);
-    let load = LoadView::new(rings, booked, plan.book.orders.into(), &tables);
+    let orders_room = plan.feeds.iter().map(|feed| u64::from(plan.share_of(feed).orders)).sum();
+    let load = LoadView::new(rings, booked, orders_room, &tables);
     report.warnings.extend(load.memory_shortfall());
     report.memory.extend(memory);
-    report.describe(plan, feed_plan, &links, model.is_some());
-    let heard = LastMoved::new(feed.counters(), "messages");
-    let view = FeedView { port, ..feed_view(feed_plan, &feed, heard.moment(), health) };
+    report.describe(plan, &links, model.is_some());
     let scored = scorer_name.zip(scored).map(|(name, counters)| {
         let moved = LastMoved::new(counters.clone(), "scored");
         let view = ScorerView { name, counters, last: moved.moment() };
@@ -120,27 +123,73 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let (readers, definitions, notes) = (ends.readers, ends.definitions, ends.notes);
     let (asker, orders, shared) = (ends.asker, ends.orders, ends.shared);
     let model = model.map_or_else(String::new, |model| model.id().to_owned());
-    let views = (vec![view], scorer_view, load, model);
+    let views = (views, scorer_view, load, model);
     let unscored = ends.unscored.map(|tables| Unscored::new(tables, plan.overlay));
     let writers = (writers, unscored);
     let backend =
         LiveBackend::new(clock.clone(), views, (readers, shared), orders, writers, asker, &plan.scopes);
-    let feed = LiveFeed { feed, chores, heard };
     let cold = Cold { definitions, notes, card };
-    Ok((Prepared { backend: Arc::new(backend), feed, thread_start, recovery, line, cold }, report))
+    Ok((Prepared { backend: Arc::new(backend), feeds, line, cold }, report))
 }
 
-fn feed_view(plan: &FeedPlan, feed: &AnyFeed, last: Moment, health: FeedHealth) -> FeedView {
+/// The feeds of a plan, each in its order: receivers, what they fill, and what is seen of them.
+struct Opened {
+    feeds: Vec<PreparedFeed>,
+    inputs: Vec<LineFeed>,
+    views: Vec<FeedView>,
+    rings: Vec<RingView>,
+}
+
+/// Opens every feed of the plan.
+///
+/// # Errors
+/// A port or file that cannot be had, and of which feed.
+fn open_feeds(plan: &Plan, clock: &LiveClock, latency: &mut Latency, report: &mut Report) -> Result<Opened> {
+    let mut ports = Ports::default();
+    let mut all = Opened { feeds: Vec::new(), inputs: Vec::new(), views: Vec::new(), rings: Vec::new() };
+    for feed_plan in &plan.feeds {
+        let opened = open_feed(plan, feed_plan, &mut ports, (latency, clock), report);
+        let opened = if plan.feeds.len() > 1 {
+            opened.with_context(|| format!("feed {}", feed_plan.name))
+        } else {
+            opened
+        };
+        let OpenedFeed { received: (feed, events), thread_start, chores, recovery, port, rings } = opened?;
+        let (health, heard) = (FeedHealth::default(), LastMoved::new(feed.counters(), "messages"));
+        let view = feed_view(plan, feed_plan, &feed, heard.moment(), health.clone());
+        all.views.push(FeedView { port, ..view });
+        all.inputs.push(line_feed(plan, feed_plan, events, health));
+        all.rings.extend(rings);
+        all.feeds.push(PreparedFeed {
+            name: named("receiver", plan, feed_plan),
+            feed: LiveFeed { feed, chores, heard },
+            thread_start,
+            recovery,
+            cpu: plan.receiver_cpu(feed_plan),
+        });
+    }
+    Ok(all)
+}
+
+fn feed_view(
+    plan: &Plan,
+    feed_plan: &FeedPlan,
+    feed: &AnyFeed,
+    last: Moment,
+    health: FeedHealth,
+) -> FeedView {
+    let share = plan.share_of(feed_plan);
     FeedView {
-        name: plan.name.to_string(),
+        name: feed_plan.name.to_string(),
         counters: feed.counters(),
         lines: feed.lines(),
         started: Moment::default(),
         ended: false.into(),
         last,
         health,
-        stale_after: silent_after(plan),
-        recovers: !plan.recovery.is_empty(),
+        stale_after: silent_after(feed_plan),
+        recovers: !feed_plan.recovery.is_empty(),
+        instruments: share.first..share.first.saturating_add(share.instruments),
         port: None,
     }
 }
@@ -152,7 +201,7 @@ impl Prepared {
     /// A thread that cannot be had, or cannot be pinned where the plan says.
     pub(super) fn start(self, plan: &Plan, clock: &LiveClock) -> Result<Running> {
         let stop = StopFlag::new();
-        let Self { backend, feed, thread_start, recovery, line, cold } = self;
+        let Self { backend, feeds: prepared, line, cold } = self;
         let Line { books, scorer, desk } = line;
         let placement = &plan.placement;
         let at = |cpu, nap_us| Place { cpu, nap_us, clock, stop: &stop };
@@ -160,14 +209,24 @@ impl Prepared {
         let scorer =
             scorer.map(|s| at(placement.scorer_cpu, STAGE_NAP_US).spawn(s, || Ok(()))).transpose()?;
         let books = at(placement.featurizer_cpu, STAGE_NAP_US).spawn(books, || Ok(()))?;
-        let recovery = recovery.map(Sockets::start).transpose()?;
+        let mut recovery = Vec::new();
+        let mut receivers = Vec::new();
+        for PreparedFeed { name, feed, thread_start, recovery: sockets, cpu } in prepared {
+            recovery.extend(sockets.map(Sockets::start).transpose()?);
+            receivers.push((name, feed, thread_start, cpu));
+        }
         backend.feeds.iter().for_each(|feed| feed.started.set(clock.now()));
-        let feed = at(placement.receiver_cpu, STAGE_NAP_US).spawn(feed, thread_start)?;
-        let mut threads = vec![(feed.name(), feed.counters()), (books.name(), books.counters())];
-        threads.extend(scorer.iter().map(|scorer| (scorer.name(), scorer.counters())));
-        threads.push((desk.name(), desk.counters()));
+        let (mut feeds, mut threads) = (Vec::new(), Vec::new());
+        for (name, feed, thread_start, cpu) in receivers {
+            let feed = at(cpu, STAGE_NAP_US).spawn(feed, thread_start)?;
+            threads.push((name, feed.counters()));
+            feeds.push(feed);
+        }
+        threads.push((books.name().to_owned(), books.counters()));
+        threads.extend(scorer.iter().map(|scorer| (scorer.name().to_owned(), scorer.counters())));
+        threads.push((desk.name().to_owned(), desk.counters()));
         backend.load.note_threads(threads);
-        Ok(Running { feed, recovery, books, scorer, desk, stop, cold })
+        Ok(Running { feeds, recovery, books, scorer, desk, stop, cold })
     }
 }
 
@@ -216,29 +275,28 @@ impl Running {
         self.cold.notes.iter_mut().flat_map(all).collect()
     }
 
-    /// Notes that the input is over, for `status`.
+    /// Notes which inputs are over, for `status`.
     pub(super) fn note_ended(&self, backend: &LiveBackend) {
-        if self.feed.is_finished() {
-            backend.feeds.iter().for_each(|feed| feed.ended.store(true, Ordering::Relaxed));
-        }
+        let ended = self.feeds.iter().zip(&backend.feeds).filter(|(feed, _)| feed.is_finished());
+        ended.for_each(|(_, view)| view.ended.store(true, Ordering::Relaxed));
     }
 
-    /// Stops the stages, leaves the multicast groups, and reports why the input ended early, if it did.
+    /// Stops the stages, leaves the multicast groups, and reports why an input ended early, if one did.
     ///
     /// # Errors
-    /// A stage that panicked, or the input's error.
+    /// A stage that panicked, or the first error of an input.
     pub(super) fn stop(self, now: UnixNanos) -> Result<()> {
         self.stop.raise();
-        let mut feed = self.feed.join()?;
+        let mut feeds = self.feeds.into_iter().map(Pinned::join).collect::<Result<Vec<_>, _>>()?;
         drop(self.recovery);
         self.books.join()?.finish();
         if let Some(scorer) = self.scorer {
             scorer.join()?.finish();
         }
         self.desk.join()?;
-        if let Some(said) = feed.chores.as_mut().map(|chores| chores.close(now)) {
-            tell(said);
+        for chores in feeds.iter_mut().filter_map(|feed| feed.chores.as_mut()) {
+            tell(chores.close(now));
         }
-        feed.feed.take_error().map_or(Ok(()), |error| Err(error.into()))
+        feeds.iter_mut().find_map(|feed| feed.feed.take_error()).map_or(Ok(()), |error| Err(error.into()))
     }
 }

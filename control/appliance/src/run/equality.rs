@@ -2,9 +2,8 @@
 //! overflow rules, its batching, its tables in shared memory and its stages writing them, here polled on one thread by a clock that is
 //! moved from event to event. The source, the clock, the runner and the sinks are the test's; everything else is `run`'s own.
 
-use super::boot::only_feed;
 use super::feed::receiver_config;
-use super::spec::{Parts, line_of, model_of};
+use super::spec::{Parts, line_feed, line_of, model_of};
 use super::writers::Writers;
 use crate::cli::{Cli, Command, Replay};
 use crate::latency::Latency;
@@ -132,14 +131,15 @@ impl<'a> Live<'a> {
         let model = model_of(plan).unwrap();
         let (mut latency, clock) = (Latency::default(), LiveClock::Os(OsClock));
         let (cards, _) = topology::card_ring(plan);
-        let parts = Parts { model: model.as_ref(), clock: &clock, health: FeedHealth::default(), cards };
-        let (mut spec, warning) = line_of(plan, only_feed(plan).unwrap(), parts, &mut latency).unwrap();
+        let parts = Parts { model: model.as_ref(), clock: &clock, cards };
+        let (mut spec, warning) = line_of(plan, parts, &mut latency).unwrap();
         assert_eq!(warning, None);
         let horizon = Arc::new(AtomicU64::new(0));
         let held = Held { file: OrderFile::new(Arc::clone(rows)), horizon: Arc::clone(&horizon) };
         spec.files = files;
         spec.desks[0].source = Some(Box::new(held));
-        let (line, mut ends) = topology::build(spec, events).unwrap();
+        let feed = line_feed(plan, &plan.feeds[0], events, FeedHealth::default());
+        let (line, mut ends) = topology::build(spec, vec![feed]).unwrap();
         let file = VerdictSheet { sheet: verdicts.unwrap(), orders: Arc::clone(rows) };
         let log = topology::verdict_log(ends.verdicts.remove(0), Some(file));
         let ControlEnds { statics, declared, breakers, commands, definitions, notes, shared, .. } =
@@ -164,7 +164,7 @@ impl<'a> Live<'a> {
         definitions.drain(usize::MAX, |new| named.extend_from_slice(new));
         for defined in named {
             writers.declared.define(defined).unwrap();
-            let Defined { instrument, symbol } = defined;
+            let Defined { instrument, symbol, .. } = defined;
             *version += 1;
             let envelope = plan.limits.envelope(symbol.into());
             assert!(writers.set_limits((instrument, symbol), envelope, *version, now).unwrap());
@@ -262,7 +262,7 @@ impl Case<'_> {
     /// Its receiver in the daemon of `plan`, one packet a poll, and when the next is due where packets come as from a port.
     fn receive(&self, args: &Replay, plan: &Plan) -> (Received, Arc<AtomicU64>) {
         let line = (plan, Pace::Live);
-        let mut feed = only_feed(plan).unwrap().clone();
+        let mut feed = plan.feeds[0].clone();
         feed.kind = args.feed;
         let config = FeedConfig { burst_max: 1, ..receiver_config(plan, &feed) };
         let due = Arc::new(AtomicU64::new(0));

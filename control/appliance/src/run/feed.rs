@@ -3,7 +3,6 @@
 use super::port::PortView;
 use super::recovery::{self, Sockets, WINDOW_PACKETS, recovery_config};
 use super::report::Report;
-use crate::latency::Latency;
 use crate::line::ends::{AnyFeed, Received};
 use crate::line::health::LastMoved;
 use crate::line::link::RingView;
@@ -14,9 +13,17 @@ use control::config::{Feed as FeedPlan, FeedSource, Plan};
 use dataplane::arbiter::Start;
 use dataplane::recovery::RecoveryEnds;
 use dataplane::{ChannelConfig, FeedConfig, FileOptions};
-use stage::{LiveClock, Stage, Work};
+use stage::{Stage, Work};
 use std::net::SocketAddrV4;
 use types::{Nanos, UnixNanos};
+
+#[cfg(feature = "dpdk")]
+pub(super) use crate::dpdk_source::Ports;
+
+/// The ports of all feeds: none, in a build without DPDK.
+#[cfg(not(feature = "dpdk"))]
+#[derive(Default)]
+pub(super) struct Ports;
 
 /// What the receiver's thread does before its first poll.
 pub(super) type ThreadStart = Box<dyn FnOnce() -> Result<(), String> + Send>;
@@ -49,8 +56,8 @@ pub(super) struct OpenedFeed {
 pub(super) fn open_feed(
     plan: &Plan,
     feed: &FeedPlan,
-    clock: &LiveClock,
-    latency: &mut Latency,
+    ports: &mut Ports,
+    (latency, clock): Measured<'_>,
     report: &mut Report,
 ) -> Result<OpenedFeed> {
     let config = receiver_config(plan, feed);
@@ -71,7 +78,7 @@ pub(super) fn open_feed(
         }
         FeedSource::Vdev(_) | FeedSource::Pci(_) => {
             let (mut sockets, ends) = recovery::open(plan, feed)?.unzip();
-            let mut opened = open_port(plan, feed, &config, (measured, ends), report)?;
+            let mut opened = open_port((plan, feed), ports, &config, (measured, ends), report)?;
             opened.rings.extend(sockets.iter_mut().flat_map(|sockets| std::mem::take(&mut sockets.rings)));
             Ok(OpenedFeed { recovery: sockets, ..opened })
         }
@@ -90,7 +97,7 @@ pub(super) fn receiver_config(plan: &Plan, feed: &FeedPlan) -> FeedConfig {
     let channel = |(index, a): (usize, &control::config::Group)| ChannelConfig {
         lines: std::iter::once(a).chain(feed.line_b.get(index)).map(line).collect(),
     };
-    let mut config = crate::feeds::feed_config(plan, feed.kind);
+    let mut config = crate::feeds::feed_config_of(plan, feed);
     config.channels = feed.line_a.iter().enumerate().map(channel).collect();
     config.arbiter.jump_max = feed.jump_max.into();
     config.arbiter.confirm_packets = feed.confirm_packets;
@@ -107,15 +114,16 @@ pub(super) fn receiver_config(plan: &Plan, feed: &FeedPlan) -> FeedConfig {
 /// A port on DPDK.
 #[cfg(feature = "dpdk")]
 fn open_port(
-    plan: &Plan,
-    feed: &FeedPlan,
+    (plan, feed): (&Plan, &FeedPlan),
+    ports: &mut Ports,
     config: &FeedConfig,
     (measured, recovery): (Measured<'_>, Option<RecoveryEnds>),
     report: &mut Report,
 ) -> Result<OpenedFeed> {
     let igmp = topology::igmp_ring(plan);
-    let aside = crate::line::link::Links::of(plan, Pace::Live).igmp.shown("IGMP frames", igmp.1.counters());
-    let port = crate::dpdk_source::open_live(plan, feed, igmp)?;
+    let links = crate::line::link::Links::of(plan, Pace::Live);
+    let aside = links.igmp.shown(super::of_feed::named("IGMP frames", plan, feed), igmp.1.counters());
+    let port = ports.open(plan, feed, igmp)?;
     report.warnings.extend(port.warnings);
     report.groups.extend(port.groups);
     let live = dataplane::Live { stamp: measured.1.clone(), recovery };
@@ -135,8 +143,8 @@ fn open_port(
 /// Without DPDK in the build there is no port to open.
 #[cfg(not(feature = "dpdk"))]
 fn open_port(
-    _plan: &Plan,
-    feed: &FeedPlan,
+    (_plan, feed): (&Plan, &FeedPlan),
+    _ports: &mut Ports,
     _config: &FeedConfig,
     _line: (Measured<'_>, Option<RecoveryEnds>),
     _report: &mut Report,

@@ -15,7 +15,7 @@ pub(super) struct LoadView {
     orders_room: u64,
     memory: MemoryStatus,
     /// The stages' threads, from when they run.
-    threads: OnceLock<Vec<(&'static str, PollCounters)>>,
+    threads: OnceLock<Vec<(String, PollCounters)>>,
 }
 
 impl LoadView {
@@ -42,15 +42,15 @@ impl LoadView {
     }
 
     /// The stages run on these threads, in the order of the line.
-    pub(super) fn note_threads(&self, threads: Vec<(&'static str, PollCounters)>) {
+    pub(super) fn note_threads(&self, threads: Vec<(String, PollCounters)>) {
         let noted = self.threads.set(threads);
         debug_assert!(noted.is_ok(), "once a start");
     }
 
     /// All of it now.
     pub(super) fn status(&self) -> LoadStatus {
-        let stage = |(name, counted): &(&'static str, PollCounters)| StageStatus {
-            stage: (*name).to_owned(),
+        let stage = |(name, counted): &(String, PollCounters)| StageStatus {
+            stage: name.clone(),
             polls: counted.polls(),
             busy_polls: counted.busy_polls(),
             items: counted.items(),

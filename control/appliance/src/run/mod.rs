@@ -13,6 +13,7 @@ mod gateways;
 mod latency_log;
 mod load;
 mod notify;
+mod of_feed;
 mod orders;
 mod port;
 mod pulse;
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<()> {
     }
     let files: Vec<PathBuf> = args.config.iter().cloned().collect();
     let plan = load(&files, &args.set)?;
-    boot::only_feed(&plan)?;
+    boot::has_feeds(&plan)?;
     // A terminal that closes, or an operator who expects a reload, is no reason to stop, not even while booting.
     let hangup = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGHUP, Arc::clone(&hangup)).context("cannot listen for signals")?;
@@ -111,12 +112,12 @@ pub(crate) fn init(args: &cli::Init) -> Result<()> {
 fn check(plan: &Plan) -> Result<()> {
     let placement = &plan.placement;
     let stages = [
-        ("receiver", placement.receiver_cpu),
         ("featurizer", placement.featurizer_cpu),
         ("scorer", placement.scorer_cpu),
         ("desk", placement.desk_cpu),
     ];
-    for (stage, choice) in stages {
+    let receivers = plan.feeds.iter().map(|feed| ("receiver", plan.receiver_cpu(feed)));
+    for (stage, choice) in receivers.chain(stages) {
         choice.cpu().map_or(Ok(()), |cpu| stage::try_pin(stage, &[cpu.into()]))?;
     }
     stage::try_pin("housekeeping", &housekeeping(plan))?;
@@ -295,6 +296,10 @@ fn keep_house(
     let notes = running.notes().into_iter().chain(backend.unscored_notes());
     for defined in running.definitions() {
         let symbol = defined.symbol;
+        if let Some(why) = backend.unnamed(&defined) {
+            log.say(&format!("warning: {why}: no order of it passes"));
+            continue;
+        }
         if let Some(refused) = backend.define(defined) {
             log.say(&format!(
                 "warning: what is declared of {symbol} is not in force, and no order may add to it: {refused}"

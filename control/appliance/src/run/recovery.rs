@@ -4,6 +4,7 @@
 //! server, so that an answer is of the channel that asked, and the kernel lets only the server's own datagrams through.
 
 use super::cpus::housekeeping;
+use super::of_feed::named;
 use crate::line::link::{Links, RingView};
 use crate::line::spec::Pace;
 use crate::line::topology::recovery_rings;
@@ -93,8 +94,8 @@ pub(super) fn open(plan: &Plan, feed: &Feed) -> Result<Option<(Sockets, Recovery
     let (asks, answers) = recovery_rings(plan);
     let links = Links::of(plan, Pace::Live);
     let rings = vec![
-        links.asks.shown("requests to servers", asks.1.counters()),
-        links.server_answers.shown("answers of servers", answers.0.counters()),
+        links.asks.shown(named("requests to servers", plan, feed), asks.1.counters()),
+        links.server_answers.shown(named("answers of servers", plan, feed), answers.0.counters()),
     ];
     let ends = RecoveryEnds { asks: asks.0, answers: answers.1 };
     Ok(Some((Sockets { ways, asks: asks.1, answers: answers.0, cpus: housekeeping(plan), rings }, ends)))

@@ -1,8 +1,9 @@
 //! What boot prints.
 
+use super::of_feed::named;
 use crate::line::link::Links;
 use crate::output::tell;
-use control::config::{CpuChoice, Feed as FeedPlan, Plan};
+use control::config::{CpuChoice, Plan};
 
 /// Warnings, placement, memory and groups.
 #[derive(Default)]
@@ -17,26 +18,31 @@ pub(super) struct Report {
 
 impl Report {
     /// Says which stages there are, where they run, and what happens when a link is full.
-    pub(super) fn describe(&mut self, plan: &Plan, feed: &FeedPlan, links: &Links, scorer: bool) {
+    pub(super) fn describe(&mut self, plan: &Plan, links: &Links, scorer: bool) {
         let cpu = |choice: CpuChoice| choice.cpu().map_or_else(|| "any".to_owned(), |cpu| cpu.to_string());
         let row = |stage: &str, at: &str, input: String, full: &str| {
             [stage.to_owned(), at.to_owned(), input, full.to_owned()]
         };
         let placement = &plan.placement;
-        let at = [placement.receiver_cpu, placement.featurizer_cpu, placement.scorer_cpu, placement.desk_cpu]
-            .map(cpu);
-        self.stages.push(row("receiver", &at[0], feed.source.to_string(), links.events.when_full.as_str()));
-        if let Some(requests) = super::recovery::described(feed, links) {
-            self.stages.push(row("recovery", "any", requests, links.server_answers.when_full.as_str()));
+        let at = [placement.featurizer_cpu, placement.scorer_cpu, placement.desk_cpu].map(cpu);
+        for feed in &plan.feeds {
+            let receiver = cpu(plan.receiver_cpu(feed));
+            let full = links.events.when_full.as_str();
+            self.stages.push(row(&named("receiver", plan, feed), &receiver, feed.source.to_string(), full));
+            if let Some(requests) = super::recovery::described(feed, links) {
+                let full = links.server_answers.when_full.as_str();
+                self.stages.push(row(&named("recovery", plan, feed), "any", requests, full));
+            }
         }
-        let events = format!("{} events", links.events.depth);
-        self.stages.push(row("featurizer", &at[1], events, links.vectors.when_full.as_str()));
+        let of_each = if plan.feeds.len() > 1 { " of each feed" } else { "" };
+        let events = format!("{} events{of_each}", links.events.depth);
+        self.stages.push(row("featurizer", &at[0], events, links.vectors.when_full.as_str()));
         if scorer {
             let vectors = format!("{} vectors", links.vectors.depth);
-            self.stages.push(row("scorer", &at[2], vectors, "never: one slot per row"));
+            self.stages.push(row("scorer", &at[1], vectors, "never: one slot per row"));
         }
         let questions = format!("{} questions", links.questions.depth);
-        self.stages.push(row("desk", &at[3], questions, links.answers.when_full.as_str()));
+        self.stages.push(row("desk", &at[2], questions, links.answers.when_full.as_str()));
         let clients = plan.clients.len();
         if clients > 0 {
             let input = format!("{clients} with their own gates");
@@ -49,7 +55,8 @@ impl Report {
         }
         let verdicts = format!("{} records of each order process", links.order_records.depth);
         self.stages.push(row("verdict log", "any", verdicts, "never: a file"));
-        if at[..3].iter().any(|cpu| cpu == "any") {
+        let receivers = plan.feeds.iter().map(|feed| cpu(plan.receiver_cpu(feed)));
+        if receivers.chain(at[..2].iter().cloned()).any(|cpu| cpu == "any") {
             self.warnings.push(
                 "a stage has no CPU of its own (placement.*_cpu = \"any\"): tails will be milliseconds"
                     .into(),

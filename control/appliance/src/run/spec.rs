@@ -6,19 +6,18 @@ use crate::latency::Latency;
 use crate::line::gate_tables::Listens;
 use crate::line::health::{Channels, FeedHealth};
 use crate::line::names::NameTable;
-use crate::line::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace, ScorerSpec};
+use crate::line::spec::{DeskSpec, Follows, LineFeed, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::scorer::{load_model, open_live};
 use anyhow::Result;
 use control::config::{Feed as FeedPlan, Plan};
 use gpu::{CardChange, Model};
-use stage::{LiveClock, RingTx};
+use stage::{LiveClock, RingRx, RingTx};
+use types::BookEvent;
 
 /// What a line has beside its configuration.
 pub(super) struct Parts<'a> {
     pub(super) model: Option<&'a Model>,
     pub(super) clock: &'a LiveClock,
-    /// How its feed is, for who asks.
-    pub(super) health: FeedHealth,
     /// Where changes of a card's standing are told.
     pub(super) cards: RingTx<CardChange>,
 }
@@ -33,17 +32,32 @@ pub(super) fn model_of(plan: &Plan) -> Result<Option<Model>> {
     plan.scorer.enabled.then(open).transpose()
 }
 
-/// The line of `plan` behind the receiver of `feed`, and what is to be told of its scorer.
+/// `feed` of `plan` behind its receiver, which fills `events`; `health` says how it is, for who asks.
+pub(super) fn line_feed(
+    plan: &Plan,
+    feed: &FeedPlan,
+    events: RingRx<BookEvent>,
+    health: FeedHealth,
+) -> LineFeed {
+    LineFeed {
+        name: feed.name.to_string(),
+        events,
+        channels: Channels::new(feed.line_a.len(), health),
+        share: plan.share_of(feed),
+        suffix: feed.suffix.as_str().into(),
+    }
+}
+
+/// The line of `plan` behind its feeds, and what is to be told of its scorer.
 ///
 /// # Errors
 /// A policy that the scorer cannot follow, or a backend that cannot take the model.
 pub(super) fn line_of<'a>(
     plan: &'a Plan,
-    feed: &FeedPlan,
     parts: Parts<'a>,
     latency: &'a mut Latency,
 ) -> Result<(LineSpec<'a, ()>, Option<String>)> {
-    let Parts { model, clock, health, cards } = parts;
+    let Parts { model, clock, cards } = parts;
     let (mut scorer, mut warning) = (None, None);
     if let Some(model) = model {
         let (opened, told) = open_live(plan, model, clock, cards)?;
@@ -54,7 +68,6 @@ pub(super) fn line_of<'a>(
         pace: Pace::Live,
         clock: clock.clone(),
         scorer,
-        channels: Channels::new(feed.line_a.len(), health),
         files: LineFiles::default(),
         desks: vec![desk_of(plan)],
         observer: (),

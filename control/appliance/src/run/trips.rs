@@ -135,7 +135,12 @@ mod tests {
             let shared = Arc::clone(&backend) as Arc<dyn Backend>;
             let controller = Controller::open(plan, shared, time).unwrap();
             backend.open_unlatched();
-            let defined = Defined { instrument: ID, symbol: Symbol::new("FUTX").unwrap() };
+            let defined = Defined {
+                instrument: ID,
+                symbol: Symbol::new("FUTX").unwrap(),
+                feed: FeedIndex::FIRST,
+                is_named: true,
+            };
             assert_eq!(backend.define(defined), None);
             controller.introduce(&Scope::Instrument(symbol())).unwrap();
             let (trips, notes) = ring(1);

@@ -8,6 +8,7 @@ use control::stamp::Stamp;
 use dataplane::{LineCounts, LineReader};
 use stage::CounterReader;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use types::{Nanos, UnixNanos};
 
@@ -33,6 +34,8 @@ pub(super) struct FeedView {
     pub(super) stale_after: Nanos,
     /// There are servers to ask again.
     pub(super) recovers: bool,
+    /// Numbers of its instruments.
+    pub(super) instruments: Range<u32>,
     /// The port that it comes through.
     pub(super) port: Option<PortView>,
 }

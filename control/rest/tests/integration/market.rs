@@ -73,6 +73,7 @@ impl Market {
             score: score.and_then(FixedScore::from_micros),
             tier_since: Some(UnixNanos(1_795_271_422_000_000_000)),
             book: if place % 50 == 7 { BookState::Stale(StaleCause::Gap) } else { BookState::Live },
+            feed: String::new(),
             trading: TradingStatus::Trading,
             has_reference: true,
             drivers: vec![

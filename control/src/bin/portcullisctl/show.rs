@@ -315,16 +315,21 @@ pub(crate) fn changed(format: Format, changed: &Changed) -> Result<()> {
 }
 
 pub(crate) fn tiers(format: Format, rows: &[TierRow]) -> Result<()> {
-    let mut sheet = Sheet::new(&["symbol", "tier", "score", "since", "book", "drivers"]);
+    let mut columns = vec!["symbol", "tier", "score", "since", "book", "drivers"];
+    let several = rows.iter().any(|row| !row.feed.is_empty());
+    columns.extend(several.then_some("feed"));
+    let mut sheet = Sheet::new(&columns);
     for row in rows {
-        sheet.row(vec![
+        let feed = several.then(|| Field::text(&row.feed));
+        let fields = vec![
             Field::text(row.symbol),
             Field::alarm_if(matches!(row.tier.as_str(), "high" | "critical"), &row.tier),
             Field::text(&row.score),
             Field::Moment(row.since),
             Field::alarm_if(row.book.starts_with("stale"), &row.book),
             Field::text(drivers(row)),
-        ]);
+        ];
+        sheet.row(fields.into_iter().chain(feed).collect());
     }
     answer(
         format,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{FatFingerTable, LimitsSource, RejectReason as R};
-use types::StaleCause;
+use types::{FEEDS_MAX, FeedIndex, StaleCause};
 
 #[test]
 fn without_any_publication_nothing_passes() {
@@ -134,6 +134,26 @@ fn a_reference_is_as_old_as_the_younger_of_its_stamp_and_the_feeds_heartbeat() {
     let future = UnixNanos(NOW.0 - age.0 - 2);
     rig.references.heartbeat(UnixNanos(0));
     assert_eq!(at(&rig, future).reason, Some(R::RefStale), "a stamp from the future is as bad as an old one");
+}
+
+#[test]
+fn no_feed_vouches_for_a_quote_of_another() {
+    let mut rig = Rig::new();
+    let [first, last] = [0, FEEDS_MAX - 1].map(|index| FeedIndex::new(index).unwrap());
+    rig.publish_live(&LIVE, Tier::Normal, NOW);
+    let late = NOW.plus(Nanos(GateConfig::DEFAULT.ref_age_max.0 + 1));
+    let at = |rig: &Rig| rig.gate.check(&OrderIntent { px: px("99.99"), ..order(1) }, late).reason;
+    for (of, other) in [(last, first), (first, last)] {
+        rig.references.of_feed(of);
+        rig.publish_top(&top());
+        rig.references.of_feed(other);
+        rig.references.heartbeat(late);
+        rig.references.of_feed(of);
+        rig.references.heartbeat(NOW);
+        assert_eq!(at(&rig), Some(R::RefStale), "{of:?} is silent, {other:?} lives");
+        rig.references.heartbeat(late);
+        assert_eq!(at(&rig), None, "{of:?} lives");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Vectors on their way to scores: collected, begun as a batch, and published when they are scored.
 
-use types::{BookState, FeatureVector, UnixNanos};
+use types::{BookState, FEEDS_MAX, FeatureVector, FeedIndex, UnixNanos};
 
 use super::counters::Count;
 use super::record::ScoreObserver;
@@ -13,16 +13,24 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// Takes vectors in the order the featurizer sent them, at `now`.
     pub fn on_vectors(&mut self, vectors: &[FeatureVector], now: UnixNanos) {
         for vector in vectors {
-            self.newest = self.newest.max(vector.ts);
+            let feed = self.feed_of(vector);
+            let newest = &mut self.newest[feed.index()];
+            *newest = vector.ts.max(*newest);
             if vector.grid_end == 0 {
                 self.collect(vector, now);
                 if self.batch.len() >= self.batch_config.row_count_max {
                     self.tick(now);
                 }
             } else {
-                self.end_of_grid(vector.ts, now);
+                self.end_of_grid((feed, vector.ts), now);
             }
         }
+    }
+
+    /// Whose grid a vector or a marker is on.
+    fn feed_of(&self, vector: &FeatureVector) -> FeedIndex {
+        let of_instrument = || self.instruments.get(vector.instrument.index()).map(|known| known.feed);
+        vector.ends_grid_of().or_else(of_instrument).unwrap_or_default()
     }
 
     /// Publishes what has been scored meanwhile, and begins a batch that is large or old enough. To be called again and again;
@@ -34,8 +42,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             && (self.batch.len() >= self.batch_config.row_count_max
                 || now.since(self.batch_since) >= self.batch_config.wait_max);
         if due {
-            let ts = self.batch.iter().map(|pending| pending.ts).max().unwrap_or(now);
-            self.begin(UnderWay { ts, ends_grid: false }, now);
+            self.begin(None, now);
         }
         u32::from(published) + u32::from(due)
     }
@@ -84,25 +91,28 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         }
     }
 
-    fn end_of_grid(&mut self, ts: UnixNanos, now: UnixNanos) {
+    fn end_of_grid(&mut self, ends: (FeedIndex, UnixNanos), now: UnixNanos) {
         self.count(Count::Grids, 1);
         // The batch before comes first.
         self.await_batch(now);
-        self.begin(UnderWay { ts, ends_grid: true }, now);
+        self.begin(Some(ends), now);
     }
 
-    /// Begins to score what is collected.
-    fn begin(&mut self, under_way: UnderWay, now: UnixNanos) {
+    /// Begins to score what is collected; with `ends`, that grid point of that feed is complete with it.
+    fn begin(&mut self, ends: Option<(FeedIndex, UnixNanos)>, now: UnixNanos) {
         self.count(Count::Batches, 1);
         self.scorer.start();
         self.scored_newest = self.newest;
         core::mem::swap(&mut self.batch, &mut self.scored);
         self.batch.clear();
+        let mut newest = [UnixNanos(0); FEEDS_MAX];
         for pending in &self.scored {
             let known = &mut self.instruments[pending.instrument.index()];
             known.scored_place = core::mem::take(&mut known.place);
+            let newest = &mut newest[known.feed.index()];
+            *newest = pending.ts.max(*newest);
         }
-        self.under_way = Some(under_way);
+        self.under_way = Some(UnderWay { ends, newest });
         if self.batch_config.overlapped {
             self.publish_ready(now);
         } else {
@@ -112,20 +122,28 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
 
     /// Publishes the batch that is being scored, when it is ready. Gives whether it was.
     fn publish_ready(&mut self, now: UnixNanos) -> bool {
-        let Some(UnderWay { ts, ends_grid }) = self.under_way else { return false };
+        let Some(UnderWay { ends, newest }) = self.under_way else { return false };
         if !self.scorer.is_ready() {
             return false;
         }
         self.under_way = None;
-        if ends_grid {
+        if let Some((feed, ts)) = ends {
             for i in 0..self.defined.len() {
-                self.step(self.defined[i], ts, now);
+                if self.instruments[self.defined[i].index()].feed == feed {
+                    self.step(self.defined[i], ts, now);
+                }
             }
+        }
+        // All of a batch that ends no grid point, and what is of other feeds in one that does.
+        for i in 0..self.scored.len() {
+            let instrument = self.scored[i].instrument;
+            let feed = self.instruments[instrument.index()].feed;
+            if ends.is_none_or(|(ended, _)| ended != feed) {
+                self.step(instrument, newest[feed.index()], now);
+            }
+        }
+        if let Some((_, ts)) = ends {
             self.sink.end_of_grid(ts, now);
-        } else {
-            for i in 0..self.scored.len() {
-                self.step(self.scored[i].instrument, ts, now);
-            }
         }
         self.scored.clear();
         true

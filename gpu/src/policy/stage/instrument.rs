@@ -1,6 +1,6 @@
 //! One instrument: its tier, its picture of the market, and what a grid point brings it.
 
-use types::{Nanos, Tier, UnixNanos};
+use types::{FeedIndex, Nanos, Tier, UnixNanos};
 
 use super::record::ScoreRecord;
 use crate::policy::config::PolicyConfig;
@@ -51,6 +51,8 @@ pub(super) struct Instrument {
     /// The dynamic limits were revoked, in this tier, and not set again.
     pub(super) revoked: Option<Tier>,
     pub(super) defined: bool,
+    /// Whose grid it is on.
+    pub(super) feed: FeedIndex,
 }
 
 impl Instrument {

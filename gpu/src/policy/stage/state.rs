@@ -2,7 +2,7 @@
 
 use gate::{ClassId, Envelope, Overlay};
 use stage::{CounterCell, CounterReader, counters};
-use types::{FEATURE_COUNT, InstrumentId, Nanos, Symbol, Tier, UnixNanos};
+use types::{FEATURE_COUNT, FEEDS_MAX, FeedIndex, InstrumentId, Nanos, Symbol, Tier, UnixNanos};
 
 use super::counters::{COUNTERS, Count};
 use super::instrument::Instrument;
@@ -73,14 +73,17 @@ impl Pending {
 /// A batch that is being scored.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct UnderWay {
-    /// Grid point of its newest vector.
-    pub(super) ts: UnixNanos,
-    /// Whether the grid point is complete with it.
-    pub(super) ends_grid: bool,
+    /// The grid point that is complete with it, and whose; none for a batch that was large or old enough.
+    pub(super) ends: Option<(FeedIndex, UnixNanos)>,
+    /// By feed, the grid point of its newest vector in the batch.
+    pub(super) newest: [UnixNanos; FEEDS_MAX],
 }
 
 /// Hands a grid point's vectors to the scorer as they arrive, and publishes the limits of every instrument that has
 /// ever been scored: changed ones with their cause, unchanged ones to renew the lease.
+///
+/// **Feeds.** Each feed has a grid of its own: a marker ends a grid point of its feed's instruments alone, and whether a vector is
+/// late is asked of its own feed's clock. They share the batches and the scorer.
 ///
 /// **Batches.** A batch is begun at the end of its grid point, or before when it is large or old enough ([`BatchConfig`]); the
 /// limits of its instruments follow at once, those of silent instruments at the grid point's end. One batch is scored at a
@@ -119,9 +122,9 @@ pub struct ScorerStage<S, K, O = ()> {
     /// Being scored, by place.
     pub(super) scored: Vec<Pending>,
     pub(super) under_way: Option<UnderWay>,
-    /// Newest grid point that was heard of, and that of the batch being scored when it was begun.
-    pub(super) newest: UnixNanos,
-    pub(super) scored_newest: UnixNanos,
+    /// By feed, the newest grid point that was heard of, and that of the batch being scored when it was begun.
+    pub(super) newest: [UnixNanos; FEEDS_MAX],
+    pub(super) scored_newest: [UnixNanos; FEEDS_MAX],
     pub(super) version: u32,
     pub(super) counter_cells: [CounterCell; COUNTERS.len()],
     pub(super) counter_reader: CounterReader,
@@ -163,8 +166,8 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             batch_since: UnixNanos(0),
             scored: Vec::with_capacity(count),
             under_way: None,
-            newest: UnixNanos(0),
-            scored_newest: UnixNanos(0),
+            newest: [UnixNanos(0); FEEDS_MAX],
+            scored_newest: [UnixNanos(0); FEEDS_MAX],
             version: 0,
             counter_cells,
             counter_reader,
@@ -192,6 +195,13 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         self.count(Count::Uncalibrated, u64::from(is_new && !is_known));
         self.bounds.define(instrument, symbol);
         true
+    }
+
+    /// Says which feed `instrument` is of; the first, where nothing is said.
+    pub fn set_feed(&mut self, instrument: InstrumentId, feed: FeedIndex) {
+        if let Some(known) = self.instruments.get_mut(instrument.index()) {
+            known.feed = feed;
+        }
     }
 
     /// Sets the officer's envelope of one row; published limits follow at the next grid point. Gives whether the row

@@ -46,7 +46,8 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     fn outcome(&mut self, place: usize, ts: UnixNanos) -> Outcome {
         let pending = self.scored[place];
         let Pending { ts: vector_ts, instrument, is_live, witnesses, book, .. } = pending;
-        let lags = self.scored_newest.since(vector_ts) > Nanos(LAG_GRID_MAX * self.policy.grid_ns);
+        let newest = self.scored_newest[self.instruments[instrument.index()].feed.index()];
+        let lags = newest.since(vector_ts) > Nanos(LAG_GRID_MAX * self.policy.grid_ns);
         self.counter_cells[Count::Late as usize].add(u64::from(lags));
         let known = &mut self.instruments[instrument.index()];
         if !is_live {

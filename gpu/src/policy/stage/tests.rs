@@ -3,8 +3,8 @@
 use gate::{ClassId, Envelope, LimitCause, LimitTable, RiskLimits};
 use stage::{Stage as _, Work};
 use types::{
-    BookState, FEATURE_COUNT, FeatureId, FeatureVector, InstrumentId, MODEL_FEATURE_COUNT, Nanos, Qty,
-    StaleCause, Symbol, Tier, UnixNanos, WALK_COUNT,
+    BookState, FEATURE_COUNT, FeatureId, FeatureVector, FeedIndex, InstrumentId, MODEL_FEATURE_COUNT, Nanos,
+    Qty, StaleCause, Symbol, Tier, UnixNanos, WALK_COUNT,
 };
 
 use super::counters::Count;
@@ -623,6 +623,27 @@ fn a_vector_waits_for_no_other_longer_than_the_configuration_says() {
     stage.on_vectors(&[FeatureVector::end_of_grid(ts(1))], ts(1));
     assert_eq!(published(&stage.sink.0), [0, 1, 2].map(|i| (i, ts(1).0)));
     assert_eq!(stage.scorer.scorer().batches, [1, 2, 0, 0]);
+}
+
+#[test]
+fn each_feed_has_a_grid_of_its_own() {
+    let mut stage = stage_of(policy(), BatchConfig::WHOLE_GRID, Staged::new(Told::default(), 3));
+    let second = FeedIndex::new(1).unwrap();
+    stage.set_feed(InstrumentId(2), second);
+    let published = |stage: &mut ScorerStage<_, Sent, Heard>| published(&std::mem::take(&mut stage.sink.0));
+    let ends = |at: u64, feed: FeedIndex| FeatureVector::end_of_grid(ts(at)).of_feed(feed);
+    // The second feed's clock is a hundred grid points behind: what it brings early is of its own time, and not late.
+    stage.on_vectors(&[scored(0, 100, 0.01), scored(2, 0, 0.01), ends(100, FeedIndex::FIRST)], ts(100));
+    assert_eq!(published(&mut stage), [(0, ts(100).0), (2, ts(0).0)]);
+    stage.on_vectors(&[ends(0, second)], ts(100));
+    assert_eq!(published(&mut stage), [], "what it said of this grid point has been told");
+    // Silence of one is held at its own grid points, and at nobody else's.
+    stage.on_vectors(&[ends(101, FeedIndex::FIRST)], ts(101));
+    assert_eq!(published(&mut stage), [(0, ts(101).0)]);
+    stage.on_vectors(&[ends(1, second)], ts(101));
+    assert_eq!(published(&mut stage), [(2, ts(1).0)]);
+    let late = stage.counters().iter().find(|(name, _)| *name == "late").map(|(_, value)| value);
+    assert_eq!(late, Some(0));
 }
 
 #[test]
