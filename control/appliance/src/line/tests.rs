@@ -6,7 +6,7 @@ use super::health::{Channels, FeedHealth};
 use super::names::NameTable;
 use super::notes::{LimitNote, VerdictRecord};
 use super::order_file::OrderFile;
-use super::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace};
+use super::spec::{DeskSpec, Follows, LineFeed, LineFiles, LineSpec, Pace};
 use super::topology;
 use crate::latency::Latency;
 use crate::orders::OrderRow;

@@ -99,7 +99,7 @@ mod tests {
     use stage::{LiveClock, OsClock, RingRx, counters, ring};
     use std::path::Path;
     use std::sync::{Arc, mpsc};
-    use types::{Px, Qty, Side, Symbol, Tier};
+    use types::{FeedIndex, Px, Qty, Side, Symbol, Tier};
 
     const ID: InstrumentId = InstrumentId(3);
     const NOW: UnixNanos = UnixNanos(1_795_271_422_000_000_000);
