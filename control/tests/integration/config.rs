@@ -293,7 +293,7 @@ fn slips_in_a_feed_are_errors_with_the_line_and_what_was_meant() {
         ),
         (
             "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nigpm = \"v2\"",
-            "p.toml:5: feed[0].igpm: no such key; did you mean `igmp`? (keys here: name, kind, source, line_a, line_b, igmp, igmp_address, vlan, tick_table, stale_after_ms, jump_max, confirm_packets, recovery, recovery_ms, recovery_messages)",
+            "p.toml:5: feed[0].igpm: no such key; did you mean `igmp`? (keys here: name, kind, source, line_a, line_b, igmp, igmp_address, vlan, tick_table, stale_after_ms, jump_max, confirm_packets, recovery, recovery_ms, recovery_messages, cpu, instruments, orders, suffix)",
         ),
         (
             "[[feed]]\nname = \"x\"\nkind = \"lobster\"\nsource = \"file:a\"",
@@ -411,11 +411,12 @@ fn faults_between_keys_are_all_said_too() {
         "feed[1].recovery[1]: found \"udp:10.30.0.1:26500\" again, wanted each server once",
         "feed[1].recovery_ms: found 49, wanted a whole number from 50 to 60000",
         "feed[1].recovery_messages: found 0, wanted a whole number from 1 to 10000000",
+        "feed[1].cpu: found 2, wanted a CPU of its own: placement.receiver_cpu has this one",
         "book.instruments: found 0",
     ] {
         assert!(all.contains(part), "{part}\n{all}");
     }
-    assert_eq!(found.len(), 14, "{all}");
+    assert_eq!(found.len(), 15, "{all}");
 }
 
 #[test]

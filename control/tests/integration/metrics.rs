@@ -54,11 +54,10 @@ fn constants(rows: &[Row]) -> String {
     let mut text = "//! Every metric by its name. Made of `metrics.toml` by the test beside it (`UPDATE_METRICS=1`); do not edit.\n\n\
                     use super::table::Metric;\n\n"
         .to_owned();
-    for Row { name, r#type, unit, help, .. } in rows {
+    for Row { name, r#type: kind, unit, help, .. } in rows {
         let constant = name.to_uppercase();
         text.push_str(&format!(
-            "pub(super) const {constant}: Metric = Metric::{}(\"{name}\", \"{unit}\", \"{help}\");\n",
-            r#type
+            "pub(super) const {constant}: Metric = Metric::{kind}(\"{name}\", \"{unit}\", \"{help}\");\n"
         ));
     }
     text

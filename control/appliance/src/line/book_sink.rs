@@ -271,7 +271,7 @@ impl BookSink {
         match (&self.quotes, self.time) {
             (Quotes::Nowhere, _) => {}
             (Quotes::Direct(_) | Quotes::Scheduled(_), TimeOf::Poll) => {
-                self.feed.untold.mark(book.instrument())
+                self.feed.untold.mark(book.instrument());
             }
             (Quotes::Direct(_) | Quotes::Scheduled(_), TimeOf::Event) => self.tell_depth(book),
         }

@@ -8,6 +8,7 @@ use crate::pulse;
 use crate::sheet::{Field, Sheet};
 use crate::words::{ago, n, span};
 use anyhow::Result;
+use control::names::Name;
 use control::protocol::{
     BookGroup, BreakerRow, Changed, ClientQuota, ExplainReply, GatewayStatus, LatchHealth, LevelRow,
     LimitDiff, LimitRow, PROTOCOL_VERSION, Reconciliation, StageCounters, StatusReply, TierRow,
@@ -136,7 +137,7 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
 
 /// Which clients no limit stops, where there are any.
 fn audit_mode(status: &StatusReply) -> Option<Field> {
-    let named: Vec<&str> = status.audit_mode.iter().map(|name| name.as_str()).collect();
+    let named: Vec<&str> = status.audit_mode.iter().map(Name::as_str).collect();
     let out = format!("no limit stops an order of {}: only halts of a person do", named.join(", "));
     (!named.is_empty()).then_some(Field::Alarm(out))
 }
