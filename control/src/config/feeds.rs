@@ -1,6 +1,7 @@
 //! Several feeds in one appliance: what tells them apart, and what each has of what they share.
 
 use super::check::Checker;
+use super::gateway::Gateway;
 use super::net::{CpuChoice, FeedSource};
 use super::plan::Plan;
 use super::schema::{Book, Feed};
@@ -59,10 +60,16 @@ fn parts(feeds: &[Feed], total: u32, asked: fn(&Feed) -> Option<u32>) -> Vec<u32
     feeds.iter().map(|feed| asked(feed).unwrap_or(each)).collect()
 }
 
-/// `symbol` with `suffix` behind it; `None` where the two are longer than a symbol may be.
+/// `symbol` with `suffix` behind it; `None` where the two are longer than a symbol may be, and where the symbol has more than a name and
+/// its padding: cut off, two of them would have one name.
 #[must_use]
 pub fn suffixed(symbol: Symbol, suffix: &str) -> Option<Symbol> {
-    if suffix.is_empty() { Some(symbol) } else { Symbol::new(&format!("{}{suffix}", symbol.as_str())) }
+    if suffix.is_empty() {
+        return Some(symbol);
+    }
+    let name = symbol.as_str();
+    let is_whole = symbol.to_word().to_be_bytes()[name.len()..].iter().all(|byte| matches!(byte, b' ' | 0));
+    if is_whole && !name.is_empty() { Symbol::new(&format!("{name}{suffix}")) } else { None }
 }
 
 /// The wire of a source: what two feeds cannot both listen to. A virtual device has one when it names an interface or a capture.
@@ -80,8 +87,8 @@ fn wires(source: &FeedSource) -> Vec<String> {
 }
 
 impl Checker<'_> {
-    /// What `feeds` must not share, and what they must.
-    pub(super) fn apart(&mut self, feeds: &[Feed], book: &Book) {
+    /// What `feeds` must not share, and what they must; with `gateways`, how their symbols are told apart.
+    pub(super) fn apart(&mut self, feeds: &[Feed], book: &Book, gateways: &[Gateway]) {
         let at = |index: usize, key: &str| {
             vec![Step::Key("feed".into()), Step::Index(index), Step::Key(key.into())]
         };
@@ -102,6 +109,14 @@ impl Checker<'_> {
             }
             if feed.suffix.len() > SUFFIX_MAX || !feed.suffix.bytes().all(|b| b.is_ascii_graphic()) {
                 let wanted = format!("up to {SUFFIX_MAX} printable ASCII characters, such as \".Z\"");
+                self.refuse(&at(index, "suffix"), format!("\"{}\"", feed.suffix), wanted);
+            }
+            // A firm names its orders as the venue does: without the suffix they would be judged by another feed's book.
+            if let Some(gateway) = gateways.first().filter(|_| !feed.suffix.is_empty()) {
+                let wanted = format!(
+                    "none beside a gateway: what gateway {} takes has symbols without one",
+                    gateway.name
+                );
                 self.refuse(&at(index, "suffix"), format!("\"{}\"", feed.suffix), wanted);
             }
         }
@@ -213,10 +228,27 @@ mod tests {
     }
 
     #[test]
+    fn a_suffix_is_nothing_that_a_gateway_could_say() {
+        let gateway = "gateway=[{ name = \"g\", client = \"c\", protocol = \"ouch50\", listen = \"127.0.0.1:1\", venue = \"127.0.0.1:2\" }]";
+        let feeds = [("a", "net_null0", ", suffix = \".Z\"")];
+        let refused = of(&feeds, &[gateway]).unwrap_err();
+        assert!(refused.contains("feed[0].suffix") && refused.contains("none beside a gateway"), "{refused}");
+    }
+
+    #[test]
     fn a_suffix_is_short_and_goes_behind_the_symbol() {
         let plan = of(&[("a", "net_null0", ", suffix = \".Z\"")], &[]).unwrap();
         let named = |symbol| suffixed(Symbol::new(symbol).unwrap(), &plan.feeds[0].suffix);
         assert_eq!((named("AAPL"), named("LONGNAM")), (Symbol::new("AAPL.Z"), None));
+        for (bytes, wanted) in [
+            (*b"BRK     ", Symbol::new("BRK.Z")),
+            (*b"BRK\0\0\0\0\0", Symbol::new("BRK.Z")),
+            (*b"BRK A   ", None),
+            (*b"BRK\x01    ", None),
+            (*b"        ", None),
+        ] {
+            assert_eq!(suffixed(Symbol::from_word(u64::from_be_bytes(bytes)), ".Z"), wanted, "{bytes:?}");
+        }
         for wrong in [".LONG", "a b"] {
             let refused = of(&[("a", "net_null0", &format!(", suffix = \"{wrong}\""))], &[]).unwrap_err();
             assert!(refused.contains("feed[0].suffix"), "{refused}");

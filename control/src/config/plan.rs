@@ -185,7 +185,7 @@ impl Checker<'_> {
     /// What brings market data, where it runs, and how much of it there is room for.
     fn line(&mut self, config: &Config) {
         self.feeds(&config.feed);
-        self.apart(&config.feed, &config.book);
+        self.apart(&config.feed, &config.book, &config.gateway);
         self.placement(&config.placement, &config.feed);
         self.rings(config);
         self.range("book.instruments", config.book.instruments, 1, 32_768);

@@ -193,9 +193,9 @@ impl Gate {
         if checks::visit(&mut First, &case).is_break() {
             return None;
         }
-        let px = case.facts.judged.px;
-        let clear = || self.clear_of_others::<APART>(order, px, case.position_max(), now);
-        let nearest = if self.shared.on { clear()? } else { None };
+        let (px, most) = (case.facts.judged.px, case.position_max());
+        let nearest =
+            if self.shared.on { self.clear_of_others::<APART>(order, px, most, now)? } else { None };
         let room = Room { cell: at, slot, nearest };
         let InForce { tier, score, version, bounds, .. } = inputs.limits;
         Some(Pass { room, px, tier, score, version, order_interval_ns: bounds.order_interval_ns })

@@ -297,7 +297,8 @@ impl RefWriter {
     pub fn heartbeat(&mut self, now: UnixNanos) {
         let [first, ..] = self.rows.heartbeats;
         self.rows.heartbeats[self.feed.index()].of_feed.store(now.0, Ordering::Release);
-        first.of_any.store(now.0, Ordering::Release);
+        // A feed that is quiet by its own rules says an older time than another has said.
+        first.of_any.store(now.0.max(first.of_any.load(Ordering::Relaxed)), Ordering::Release);
     }
 
     /// Leaves a row as a writer would that dies in the middle of a record.

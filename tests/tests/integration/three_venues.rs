@@ -289,7 +289,7 @@ fn each_has_its_own_book(appliance: &Appliance) {
 }
 
 fn a_name_that_is_taken_is_refused(appliance: &Appliance) {
-    let wanted = "feed iex names AAA, which feed sim has named already (give one of them a suffix)";
+    let wanted = "feed iex names AAA, which feed sim has named already: orders of it are judged by the latter's book alone";
     appliance.wait_until("the second name is told", || appliance.printed("stderr").contains(wanted));
 }
 

@@ -24,8 +24,8 @@ use control::protocol::{
     StageCounters,
 };
 use gate::{
-    AccountId, Breaker, Envelope, Explanation, Exposure, LimitsSource, OrderIntent, OrderType, StrategyId,
-    TermsError, limits_in_force,
+    AccountId, Breaker, BreakerCause, BreakerKey, BreakerState, Envelope, Explanation, Exposure,
+    LimitsSource, OrderIntent, OrderType, StrategyId, TermsError, limits_in_force,
 };
 use stage::{Clock, CounterReader, LiveClock};
 use std::collections::BTreeMap;
@@ -50,9 +50,18 @@ struct Known {
 pub(super) struct NamesInUse {
     instruments: BTreeMap<Symbol, InstrumentId>,
     symbols: BTreeMap<InstrumentId, Symbol>,
+    /// Names that instruments were refused, as far as that was told.
+    refused: BTreeMap<InstrumentId, Symbol>,
     known: BTreeMap<InstrumentId, Known>,
     pub(super) strategies: BTreeMap<Name, StrategyId>,
     accounts: BTreeMap<Name, AccountId>,
+}
+
+/// Why an instrument has no name here.
+pub(super) struct Unnamed {
+    pub(super) why: String,
+    /// It was not told of this name yet.
+    pub(super) is_news: bool,
 }
 
 /// The running line as the control plane's backend. All of it is on cold threads, so plain locks serve.
@@ -146,10 +155,10 @@ impl LiveBackend {
         lock(&self.writers).open_unlatched();
     }
 
-    /// Why an instrument cannot be named here, where it cannot: its symbol and its feed's suffix are too long together, or another
-    /// feed has named one so. Orders of that name go on to be those of the feed that named it first, and those of whatever the
-    /// instrument was called before are nobody's.
-    pub(super) fn unnamed(&self, defined: &Defined) -> Option<String> {
+    /// Why an instrument cannot be named here, where it cannot: its symbol and its feed's suffix make no symbol together, or another
+    /// feed has named one so. Orders of that name go on to be those of the feed that named it first, and whatever the instrument was
+    /// called before is closed.
+    pub(super) fn unnamed(&self, defined: &Defined) -> Option<Unnamed> {
         let Defined { symbol, instrument, is_named, .. } = *defined;
         let of = |id: InstrumentId| self.feeds.iter().find(|feed| feed.instruments.contains(&id.0));
         let (mut names, feed) = (lock(&self.names), of(instrument)?);
@@ -157,23 +166,32 @@ impl LiveBackend {
             let first = of(*names.instruments.get(&symbol)?)?;
             (first.name != feed.name).then(|| {
                 format!(
-                    "feed {} names {symbol}, which feed {} has named already (give one of them a suffix)",
+                    "feed {} names {symbol}, which feed {} has named already: orders of it are judged by the latter's book alone (give \
+                     one of them a suffix)",
                     feed.name, first.name
                 )
             })?
         } else {
-            format!("{symbol} of feed {} has no room for the feed's suffix", feed.name)
+            format!(
+                "{symbol} of feed {} makes no symbol with the feed's suffix: no order of it passes",
+                feed.name
+            )
         };
+        let is_news = names.refused.insert(instrument, symbol) != Some(symbol);
         if let Some(before) = names.symbols.remove(&instrument) {
             names.instruments.remove(&before);
+            // An instrument beyond the table has no breaker, and no order of it passes.
+            let closed = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Boot, episode: 0 };
+            let _ = lock(&self.writers).breakers.set(BreakerKey::Instrument(instrument), closed);
         }
-        Some(why)
+        Some(Unnamed { why, is_news })
     }
 
     /// An instrument got its number. Gives why the gate did not take what is declared of it, where it did not.
     pub(super) fn define(&self, defined: Defined) -> Option<TermsError> {
         let refused = lock(&self.writers).declared.define(defined).err();
         let mut names = lock(&self.names);
+        names.refused.remove(&defined.instrument);
         names.instruments.insert(defined.symbol, defined.instrument);
         let before = names.symbols.insert(defined.instrument, defined.symbol);
         // One number, one name: what is held under the one before must not be taken for this one's.
@@ -281,16 +299,16 @@ impl LiveBackend {
         known.ok_or_else(|| BackendError::Unknown { what: format!("account {name}") })
     }
 
-    fn scope(&self, scope: &Scope) -> Result<gate::BreakerKey, BackendError> {
+    fn scope(&self, scope: &Scope) -> Result<BreakerKey, BackendError> {
         Ok(match scope {
-            Scope::Firm => gate::BreakerKey::Firm,
+            Scope::Firm => BreakerKey::Firm,
             Scope::Desk(_) | Scope::Trader(_) => {
                 return Err(BackendError::Unknown { what: format!("a breaker of {scope}") });
             }
-            Scope::Account(name) => gate::BreakerKey::Account(self.account(name)?),
-            Scope::Strategy(name) => gate::BreakerKey::Strategy(self.strategy(name)?),
+            Scope::Account(name) => BreakerKey::Account(self.account(name)?),
+            Scope::Strategy(name) => BreakerKey::Strategy(self.strategy(name)?),
             Scope::Instrument(symbol) => {
-                gate::BreakerKey::Instrument(self.instrument(*symbol).ok_or_else(|| Self::unknown(*symbol))?)
+                BreakerKey::Instrument(self.instrument(*symbol).ok_or_else(|| Self::unknown(*symbol))?)
             }
         })
     }

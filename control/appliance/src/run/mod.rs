@@ -35,7 +35,7 @@ use crate::line::notes::ScorerNote;
 use crate::output;
 use anyhow::{Context, Result};
 
-use backend::LiveBackend;
+use backend::{LiveBackend, Unnamed};
 use boot::Prepared;
 use control::cause::one_line;
 use control::config::{DEFAULT_TOML, Plan, load};
@@ -63,6 +63,9 @@ use verdicts::VerdictFile;
 
 /// How long housekeeping sleeps: a trip by the model waits at most this long for its latch.
 const NAP: Duration = Duration::from_millis(2);
+
+/// Refused names of one turn that are told one by one.
+const REFUSED_NAMES_SAID: u32 = 8;
 
 /// How long the daemon's own gateways may take to stop: longer than each gives the venue to answer its cancels.
 const GATEWAYS_STOP_MAX: Duration = Duration::from_secs(5);
@@ -294,10 +297,14 @@ fn keep_house(
     let now = backend.clock.now();
     // Before the definitions, which are pushed before anything is scored: whatever a note is about is known by then.
     let notes = running.notes().into_iter().chain(backend.unscored_notes());
+    let mut refused = 0;
     for defined in running.definitions() {
         let symbol = defined.symbol;
-        if let Some(why) = backend.unnamed(&defined) {
-            log.say(&format!("warning: {why}: no order of it passes"));
+        if let Some(Unnamed { why, is_news }) = backend.unnamed(&defined) {
+            refused += u32::from(is_news);
+            if is_news && refused <= REFUSED_NAMES_SAID {
+                log.say(&format!("warning: {why}"));
+            }
             continue;
         }
         if let Some(refused) = backend.define(defined) {
@@ -310,6 +317,9 @@ fn keep_house(
             log.say(&format!("warning: {symbol} cannot be introduced and stays refused: {error}"));
         }
         tiers.begin(backend, symbol.into(), log);
+    }
+    if let Some(more @ 1..) = refused.checked_sub(REFUSED_NAMES_SAID) {
+        log.say(&format!("warning: {more} more symbols have no name of their own, for the same reasons"));
     }
     for note in notes {
         let Some(symbol) = backend.note(&note) else { continue };

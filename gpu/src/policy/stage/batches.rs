@@ -13,24 +13,25 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// Takes vectors in the order the featurizer sent them, at `now`.
     pub fn on_vectors(&mut self, vectors: &[FeatureVector], now: UnixNanos) {
         for vector in vectors {
-            let feed = self.feed_of(vector);
-            let newest = &mut self.newest[feed.index()];
-            *newest = vector.ts.max(*newest);
-            if vector.grid_end == 0 {
-                self.collect(vector, now);
-                if self.batch.len() >= self.batch_config.row_count_max {
-                    self.tick(now);
-                }
-            } else {
+            if let Some(feed) = self.feed_of(vector) {
+                let newest = &mut self.newest[feed.index()];
+                *newest = vector.ts.max(*newest);
+            }
+            if let Some(feed) = vector.ends_grid_of() {
                 self.end_of_grid((feed, vector.ts), now);
+                continue;
+            }
+            self.collect(vector, now);
+            if self.batch.len() >= self.batch_config.row_count_max {
+                self.tick(now);
             }
         }
     }
 
-    /// Whose grid a vector or a marker is on.
-    fn feed_of(&self, vector: &FeatureVector) -> FeedIndex {
-        let of_instrument = || self.instruments.get(vector.instrument.index()).map(|known| known.feed);
-        vector.ends_grid_of().or_else(of_instrument).unwrap_or_default()
+    /// Whose grid a vector or a marker is on; none of an instrument that was never named, which moves no feed's time.
+    fn feed_of(&self, vector: &FeatureVector) -> Option<FeedIndex> {
+        let known = || self.instruments.get(vector.instrument.index()).filter(|known| known.defined);
+        vector.ends_grid_of().or_else(|| known().map(|known| known.feed))
     }
 
     /// Publishes what has been scored meanwhile, and begins a batch that is large or old enough. To be called again and again;
