@@ -229,9 +229,16 @@ mod tests {
 
     #[test]
     fn a_suffix_is_nothing_that_a_gateway_could_say() {
-        let gateway = "gateway=[{ name = \"g\", client = \"c\", protocol = \"ouch50\", listen = \"127.0.0.1:1\", venue = \"127.0.0.1:2\" }]";
-        let feeds = [("a", "net_null0", ", suffix = \".Z\"")];
-        let refused = of(&feeds, &[gateway]).unwrap_err();
+        let set = [
+            "account.a={}",
+            "strategy.s={}",
+            r#"client.c={ user = "u", strategies = ["s"], accounts = ["a"] }"#,
+            r#"gateway=[{ name = "g", client = "c", protocol = "ouch-5.0", listen = "127.0.0.1:1", venue = "127.0.0.1:2",
+                strategy = "s", account = "a", soup = { firm_username = "f", firm_password_file = "f", venue_username = "v",
+                venue_password_file = "v" } }]"#,
+        ];
+        of(&[("a", "net_null0", "")], &set).unwrap();
+        let refused = of(&[("a", "net_null0", ", suffix = \".Z\"")], &set).unwrap_err();
         assert!(refused.contains("feed[0].suffix") && refused.contains("none beside a gateway"), "{refused}");
     }
 

@@ -24,8 +24,8 @@ use control::protocol::{
     StageCounters,
 };
 use gate::{
-    AccountId, Breaker, BreakerCause, BreakerKey, BreakerState, Envelope, Explanation, Exposure,
-    LimitsSource, OrderIntent, OrderType, StrategyId, TermsError, limits_in_force,
+    AccountId, Breaker, BreakerKey, Envelope, Explanation, Exposure, LimitsSource, OrderIntent, OrderType,
+    StrategyId, TermsError, limits_in_force,
 };
 use stage::{Clock, CounterReader, LiveClock};
 use std::collections::BTreeMap;
@@ -48,20 +48,13 @@ struct Known {
 /// Names and their numbers: instruments as the feed defines them, accounts and strategies as declared.
 #[derive(Default)]
 pub(super) struct NamesInUse {
-    instruments: BTreeMap<Symbol, InstrumentId>,
-    symbols: BTreeMap<InstrumentId, Symbol>,
+    pub(super) instruments: BTreeMap<Symbol, InstrumentId>,
+    pub(super) symbols: BTreeMap<InstrumentId, Symbol>,
     /// Names that instruments were refused, as far as that was told.
-    refused: BTreeMap<InstrumentId, Symbol>,
+    pub(super) refused: BTreeMap<InstrumentId, Symbol>,
     known: BTreeMap<InstrumentId, Known>,
     pub(super) strategies: BTreeMap<Name, StrategyId>,
     accounts: BTreeMap<Name, AccountId>,
-}
-
-/// Why an instrument has no name here.
-pub(super) struct Unnamed {
-    pub(super) why: String,
-    /// It was not told of this name yet.
-    pub(super) is_news: bool,
 }
 
 /// The running line as the control plane's backend. All of it is on cold threads, so plain locks serve.
@@ -153,38 +146,6 @@ impl LiveBackend {
     /// Opens every breaker that nothing latched has closed.
     pub(super) fn open_unlatched(&self) {
         lock(&self.writers).open_unlatched();
-    }
-
-    /// Why an instrument cannot be named here, where it cannot: its symbol and its feed's suffix make no symbol together, or another
-    /// feed has named one so. Orders of that name go on to be those of the feed that named it first, and whatever the instrument was
-    /// called before is closed.
-    pub(super) fn unnamed(&self, defined: &Defined) -> Option<Unnamed> {
-        let Defined { symbol, instrument, is_named, .. } = *defined;
-        let of = |id: InstrumentId| self.feeds.iter().find(|feed| feed.instruments.contains(&id.0));
-        let (mut names, feed) = (lock(&self.names), of(instrument)?);
-        let why = if is_named {
-            let first = of(*names.instruments.get(&symbol)?)?;
-            (first.name != feed.name).then(|| {
-                format!(
-                    "feed {} names {symbol}, which feed {} has named already: orders of it are judged by the latter's book alone (give \
-                     one of them a suffix)",
-                    feed.name, first.name
-                )
-            })?
-        } else {
-            format!(
-                "{symbol} of feed {} makes no symbol with the feed's suffix: no order of it passes",
-                feed.name
-            )
-        };
-        let is_news = names.refused.insert(instrument, symbol) != Some(symbol);
-        if let Some(before) = names.symbols.remove(&instrument) {
-            names.instruments.remove(&before);
-            // An instrument beyond the table has no breaker, and no order of it passes.
-            let closed = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Boot, episode: 0 };
-            let _ = lock(&self.writers).breakers.set(BreakerKey::Instrument(instrument), closed);
-        }
-        Some(Unnamed { why, is_news })
     }
 
     /// An instrument got its number. Gives why the gate did not take what is declared of it, where it did not.

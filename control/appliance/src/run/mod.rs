@@ -24,6 +24,7 @@ mod stops;
 mod strangers;
 mod tiers;
 mod trips;
+mod unnamed;
 mod unscored;
 mod verdicts;
 mod views;
@@ -35,7 +36,7 @@ use crate::line::notes::ScorerNote;
 use crate::output;
 use anyhow::{Context, Result};
 
-use backend::{LiveBackend, Unnamed};
+use backend::LiveBackend;
 use boot::Prepared;
 use control::cause::one_line;
 use control::config::{DEFAULT_TOML, Plan, load};
@@ -59,6 +60,7 @@ use std::time::{Duration, Instant};
 use strangers::Strangers;
 use tiers::{Tiers, tier_event, why};
 use trips::Trips;
+use unnamed::Unnamed;
 use verdicts::VerdictFile;
 
 /// How long housekeeping sleeps: a trip by the model waits at most this long for its latch.
