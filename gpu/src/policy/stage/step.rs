@@ -71,7 +71,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         };
         self.count(Count::Scored, 1);
         let full = pending.is_complete && ts.since(live_since).0 >= self.policy.critical_after_ns;
-        // What no person takes back must be the autoencoder's own word, or that of two channels and of signs that need no model.
+        // What a person alone takes back must be the autoencoder's own word, or that of two channels and of signs that need no model.
         let TierConfig { high, critical, .. } = &self.policy.tier;
         let is_own = self.profiles.has_own(instrument);
         let borne_out = is_own && agreed >= high.enter && witnesses.count() >= critical.witness_count;
