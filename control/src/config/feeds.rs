@@ -89,9 +89,7 @@ fn wires(source: &FeedSource) -> Vec<String> {
 impl Checker<'_> {
     /// What `feeds` must not share, and what they must; with `gateways`, how their symbols are told apart.
     pub(super) fn apart(&mut self, feeds: &[Feed], book: &Book, gateways: &[Gateway]) {
-        let at = |index: usize, key: &str| {
-            vec![Step::Key("feed".into()), Step::Index(index), Step::Key(key.into())]
-        };
+        let at = |index, key| Step::into_row("feed", index, key);
         if feeds.len() > FEEDS_MAX {
             let found = format!("{} [[feed]] sections", feeds.len());
             self.refuse(&at(FEEDS_MAX, "name"), found, format!("at most {FEEDS_MAX} feeds in one appliance"));

@@ -31,7 +31,7 @@ impl Checker<'_> {
     ) {
         self.gateway_cpus(gateways, placement, feeds);
         for (index, gateway) in gateways.iter().enumerate() {
-            let at = |key: &str| vec![Step::Key("gateway".into()), Step::Index(index), Step::Key(key.into())];
+            let at = |key: &str| Step::into_row("gateway", index, key).to_vec();
             let earlier = &gateways[..index];
             let quoted = |text: &dyn std::fmt::Display| format!("\"{text}\"");
             if earlier.iter().any(|other| other.name == gateway.name) {
@@ -144,7 +144,7 @@ impl Checker<'_> {
         for (index, gateway) in gateways.iter().enumerate().filter(|(_, gateway)| gateway.in_daemon) {
             let Some(cpu) = gateway.cpu.cpu() else { continue };
             if taken.contains(&cpu) {
-                let place = [Step::Key("gateway".into()), Step::Index(index), Step::Key("cpu".into())];
+                let place = Step::into_row("gateway", index, "cpu");
                 let wanted = "a CPU that no stage, no housekeeping and no other gateway of the daemon's has";
                 self.refuse(&place, cpu, wanted);
             }

@@ -216,7 +216,7 @@ impl Checker<'_> {
 
     fn feeds(&mut self, feeds: &[schema::Feed]) {
         for (index, feed) in feeds.iter().enumerate() {
-            let at = |key: &str| vec![Step::Key("feed".into()), Step::Index(index), Step::Key(key.into())];
+            let at = |key: &str| Step::into_row("feed", index, key).to_vec();
             let earlier = &feeds[..index];
             if earlier.iter().any(|other| other.name == feed.name) {
                 self.refuse(&at("name"), format!("\"{}\" again", feed.name), "a name no other feed has");
@@ -342,7 +342,7 @@ impl Checker<'_> {
         }
         let first = feeds.iter().position(inherits);
         for (index, feed) in feeds.iter().enumerate().filter(|(index, _)| Some(*index) != first) {
-            let path = [Step::Key("feed".into()), Step::Index(index), Step::Key("cpu".into())];
+            let path = Step::into_row("feed", index, "cpu");
             let cpu = feed.cpu.unwrap_or(placement.receiver_cpu);
             place(&path, format!("feed {}", feed.name), cpu.cpu());
         }

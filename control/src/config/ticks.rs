@@ -99,7 +99,7 @@ impl Checker<'_> {
         }
         let mut by_feed = Vec::new();
         for (index, feed) in feeds.iter().enumerate() {
-            let path = [Step::Key("feed".into()), Step::Index(index), Step::Key("tick_table".into())];
+            let path = Step::into_row("feed", index, "tick_table");
             let table = feed.tick_table.as_ref().and_then(|name| self.named(&path, name, book, &names));
             by_feed.extend(table.map(|table| (feed.name.clone(), feed.kind, table)));
         }

@@ -31,6 +31,13 @@ pub(crate) enum Step {
     Index(usize),
 }
 
+impl Step {
+    /// The way to `key` in a table of a list of them, as `feed[0].cpu`.
+    pub(crate) fn into_row(list: &str, index: usize, key: &str) -> [Self; 3] {
+        [Self::Key(list.to_owned()), Self::Index(index), Self::Key(key.to_owned())]
+    }
+}
+
 /// The way as people write it: `feed[0].line_a`.
 pub(crate) fn dotted(path: &[Step]) -> String {
     let mut out = String::new();

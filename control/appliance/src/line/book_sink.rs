@@ -82,12 +82,9 @@ impl FeedBooks {
         InstrumentId(instrument.0.saturating_add(self.first))
     }
 
-    /// A vector, or a marker, as those behind the sink know it.
+    /// A vector of an instrument as those behind the sink know it.
     fn vector_outside(&self, vector: &FeatureVector) -> FeatureVector {
-        match vector.grid_end {
-            0 => FeatureVector { instrument: self.outside(vector.instrument), ..*vector },
-            _ => vector.of_feed(self.index),
-        }
+        FeatureVector { instrument: self.outside(vector.instrument), ..*vector }
     }
 }
 
@@ -99,12 +96,9 @@ pub(crate) struct BookSink {
     /// None: the officers' limits are to hold alone.
     pub(crate) vectors: Option<RingTx<FeatureVector>>,
     pub(crate) quotes: Quotes,
-    /// Of the feed whose turn it is.
-    pub(crate) feed: FeedBooks,
-    /// Those of several feeds whose turn it is not, by their number; in the place of the one whose turn it is, whatever was swapped
-    /// for it.
+    /// Of each feed, by its number: one at least.
     pub(crate) feeds: Box<[FeedBooks]>,
-    /// Whose turn it is.
+    /// Whose turn it is, one of them.
     pub(crate) turn: usize,
     /// Names for the scorer, each before the first vector that needs it.
     pub(crate) to_scorer: Outlet<Defined>,
@@ -177,11 +171,9 @@ impl StageSink for BookSink {
         if feed == self.turn || feed >= self.feeds.len() {
             return;
         }
-        core::mem::swap(&mut self.feed, &mut self.feeds[self.turn]);
-        core::mem::swap(&mut self.feed, &mut self.feeds[feed]);
         self.turn = feed;
         if let Quotes::Direct(table) = &mut self.quotes {
-            table.of_feed(self.feed.index);
+            table.of_feed(self.feeds[feed].index);
         }
     }
 
@@ -189,7 +181,7 @@ impl StageSink for BookSink {
         if let Some(files) = &mut self.files {
             files.polled(featurizer, ended);
         }
-        while let Some(instrument) = self.feed.untold.take() {
+        while let Some(instrument) = self.feeds[self.turn].untold.take() {
             if let Some(book) = featurizer.book(instrument) {
                 self.tell_depth(&book);
             }
@@ -213,11 +205,11 @@ impl FeatureSink for BookSink {
             // The marker says when the grid point was known to be over.
             (Some(tx), [marker]) if marker.grid_end != 0 => {
                 let marker = FeatureVector { ts_recv: self.now, ..*marker };
-                tx.offer(&[marker.of_feed(self.feed.index)])
+                tx.offer(&[marker.of_feed(self.feeds[self.turn].index)])
             }
-            (Some(tx), _) if self.feed.first == 0 => tx.offer(vectors),
+            (Some(tx), _) if self.feeds[self.turn].first == 0 => tx.offer(vectors),
             (Some(tx), _) => {
-                let feed = &self.feed;
+                let feed = &self.feeds[self.turn];
                 vectors.iter().take_while(|vector| tx.offer(&[feed.vector_outside(vector)]) == 1).count()
             }
         };
@@ -238,12 +230,12 @@ impl FeatureSink for BookSink {
 impl TopOfBookSink for BookSink {
     fn top(&mut self, instrument: InstrumentId, top: &TopOfBook) {
         let last_ts = match self.time {
-            TimeOf::Poll => self.feed.last_trades.taken_in(instrument, top.last_ts, self.now),
+            TimeOf::Poll => self.feeds[self.turn].last_trades.taken_in(instrument, top.last_ts, self.now),
             // Here the venue's clock is the gate's.
             TimeOf::Event => top.last_ts,
         };
         let top = TopOfBook { ts: self.now, last_ts, ..*top };
-        let instrument = self.feed.outside(instrument);
+        let instrument = self.feeds[self.turn].outside(instrument);
         match &mut self.quotes {
             Quotes::Direct(table) => table.top(instrument, &top),
             Quotes::Scheduled(notes) => notes.push(BookNote::Top { instrument, top }),
@@ -252,11 +244,12 @@ impl TopOfBookSink for BookSink {
     }
 
     fn applied(&mut self, events: &[BookEvent], gap_open: bool) {
-        let Some(complete) = self.feed.channels.note(events, gap_open, self.now) else { return };
-        if complete == self.feed.complete {
+        let feed = &mut self.feeds[self.turn];
+        let Some(complete) = feed.channels.note(events, gap_open, self.now) else { return };
+        if complete == feed.complete {
             return;
         }
-        self.feed.complete = complete;
+        feed.complete = complete;
         match &mut self.quotes {
             Quotes::Direct(table) => table.complete(complete),
             Quotes::Scheduled(notes) => notes.push(BookNote::Complete { complete, at: self.now }),
@@ -271,14 +264,14 @@ impl BookSink {
         match (&self.quotes, self.time) {
             (Quotes::Nowhere, _) => {}
             (Quotes::Direct(_) | Quotes::Scheduled(_), TimeOf::Poll) => {
-                self.feed.untold.mark(book.instrument());
+                self.feeds[self.turn].untold.mark(book.instrument());
             }
             (Quotes::Direct(_) | Quotes::Scheduled(_), TimeOf::Event) => self.tell_depth(book),
         }
     }
 
     fn tell_depth(&mut self, book: &Book<'_>) {
-        let instrument = self.feed.outside(book.instrument());
+        let instrument = self.feeds[self.turn].outside(book.instrument());
         let side = |side| DepthSide::of(book.levels(side, DEPTH_LEVELS));
         let depth = Depth { bids: side(Side::Bid), asks: side(Side::Ask) };
         match &mut self.quotes {
@@ -291,11 +284,12 @@ impl BookSink {
     #[cold]
     fn define(&mut self, event: &BookEvent) {
         let symbol = Symbol::from_word(event.order_id);
-        let named = suffixed(symbol, &self.feed.suffix);
+        let feed = &self.feeds[self.turn];
+        let named = suffixed(symbol, &feed.suffix);
         let defined = Defined {
-            instrument: self.feed.outside(event.instrument),
+            instrument: feed.outside(event.instrument),
             symbol: named.unwrap_or(symbol),
-            feed: self.feed.index,
+            feed: feed.index,
             is_named: named.is_some(),
         };
         // First to the cold thread: what the scorer then says of it is said of something known.

@@ -9,7 +9,6 @@ use super::desk_stage::{DeskObserver, DeskStage, InForce, Scheduled};
 use super::ends::{ControlEnds, Ends, JudgeEnds, Line, Received};
 use super::explain::{Answerer, Asker};
 use super::gates::{GateHops, Gates, Tables};
-use super::health::{Channels, FeedHealth};
 use super::last_trades::LastTrades;
 use super::link::{Link, Links, RingView, WhenFull};
 use super::notes::{Defined, ScorerNote, VerdictRecord};
@@ -220,8 +219,9 @@ pub(crate) fn build<O: DeskObserver>(spec: LineSpec<'_, O>, feeds: Vec<LineFeed>
     };
     rings.splice(0..0, feeds.iter().map(shown).collect::<Vec<_>>());
     let (inputs, feeds) = apart(feeds)?;
-    let live = (feeds.len(), plan.feeds.iter().filter(|feed| !feed.recovery.is_empty()).count());
-    let mut sink = book_sink(pace, feeds, (quotes, to_desk, to_cold), book_files)?;
+    let (feed_count, recovering) =
+        (feeds.len(), plan.feeds.iter().filter(|feed| !feed.recovery.is_empty()).count());
+    let mut sink = book_sink(pace, feeds, (quotes, to_desk, to_cold), book_files);
     let mut heard = ScoreOutlet { file: score_file, tiers, scores: Outlet::Closed };
     let (scores, judge) = follow(&links, follows, &mut sink, &mut heard);
     let mut scored = None;
@@ -246,7 +246,7 @@ pub(crate) fn build<O: DeskObserver>(spec: LineSpec<'_, O>, feeds: Vec<LineFeed>
     };
     let (books, tables, each) = build_books(plan, pace, inputs, sink)?;
     memory.extend(each);
-    memory.push(("rings".to_owned(), links.live_bytes(live.0, live.1)));
+    memory.push(("rings".to_owned(), links.live_bytes(feed_count, recovering)));
     let booked = books.counters();
     let mut timed =
         |hop| (clock.clone(), (pace == Pace::Live).then_some(INTERVAL), recorder(&links, hop, latency));
@@ -297,37 +297,18 @@ fn apart(feeds: Vec<LineFeed>) -> Result<(Vec<Input>, Vec<FeedBooks>)> {
         .map(|parts| parts.into_iter().unzip())
 }
 
-/// A place that holds nothing while another feed has its turn.
-fn nobodys() -> FeedBooks {
-    FeedBooks {
-        index: FeedIndex::FIRST,
-        first: 0,
-        suffix: Box::default(),
-        untold: Untold::new(0),
-        last_trades: LastTrades::new(0),
-        channels: Channels::new(1, FeedHealth::default()),
-        complete: UnixNanos(0),
-    }
-}
-
 /// What the books say, before anybody but the gate, the desk and the cold thread hears it.
-///
-/// # Errors
-/// No feed.
 fn book_sink(
     pace: Pace,
-    mut feeds: Vec<FeedBooks>,
+    feeds: Vec<FeedBooks>,
     (quotes, to_desk, to_cold): (Quotes, Outlet<Defined>, Outlet<Defined>),
     files: Option<BookFiles>,
-) -> Result<BookSink> {
-    let first = feeds.first_mut().context("a line has a feed")?;
-    let feed = std::mem::replace(first, nobodys());
-    Ok(BookSink {
+) -> BookSink {
+    BookSink {
         time: if pace == Pace::Live { TimeOf::Poll } else { TimeOf::Event },
         now: UnixNanos(0),
         vectors: None,
         quotes,
-        feed,
         feeds: feeds.into(),
         turn: 0,
         to_scorer: Outlet::Closed,
@@ -335,7 +316,7 @@ fn book_sink(
         to_cold,
         to_judge: Outlet::Closed,
         files,
-    })
+    }
 }
 
 /// The gates, and the ring of the verdicts of each that somebody trades through.

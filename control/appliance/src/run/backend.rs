@@ -274,11 +274,9 @@ impl LiveBackend {
         })
     }
 
-    /// The name of an instrument's feed, where there are several.
-    fn feed_of(&self, instrument: InstrumentId) -> String {
-        let feeds = if self.feeds.len() > 1 { &self.feeds[..] } else { &[] };
-        let feed = feeds.iter().find(|feed| feed.instruments.contains(&instrument.0));
-        feed.map_or_else(String::new, |feed| feed.name.clone())
+    /// The feed of an instrument.
+    pub(super) fn feed_of(&self, instrument: InstrumentId) -> Option<&FeedView> {
+        self.feeds.iter().find(|feed| feed.instruments.contains(&instrument.0))
     }
 
     fn view(
@@ -293,6 +291,7 @@ impl LiveBackend {
         let held_to = limits_in_force(statics, dynamics.as_ref(), instrument, CLASS, now)?;
         let modelled = matches!(held_to.source, LimitsSource::Dynamic | LimitsSource::StaticLease);
         let top = references.read(instrument);
+        let of_several = self.feed_of(instrument).filter(|_| self.feeds.len() > 1);
         Some(InstrumentView {
             symbol: symbol.into(),
             effective: held_to.limits,
@@ -301,7 +300,7 @@ impl LiveBackend {
             score: modelled.then_some(held_to.score),
             tier_since: known.tier_since,
             book: top.map_or(BookState::Empty, |top| top.state),
-            feed: self.feed_of(instrument),
+            feed: of_several.map_or_else(String::new, |feed| feed.name.clone()),
             trading: top.map_or(TradingStatus::Unknown, |top| top.status),
             has_reference: top.is_some_and(|top| top.px.is_some()),
             drivers: known.drivers.map_or_else(Vec::new, |drivers| named(&drivers)),

@@ -201,7 +201,7 @@ impl Prepared {
     /// A thread that cannot be had, or cannot be pinned where the plan says.
     pub(super) fn start(self, plan: &Plan, clock: &LiveClock) -> Result<Running> {
         let stop = StopFlag::new();
-        let Self { backend, feeds: prepared, line, cold } = self;
+        let Self { backend, feeds: mut prepared, line, cold } = self;
         let Line { books, scorer, desk } = line;
         let placement = &plan.placement;
         let at = |cpu, nap_us| Place { cpu, nap_us, clock, stop: &stop };
@@ -209,15 +209,11 @@ impl Prepared {
         let scorer =
             scorer.map(|s| at(placement.scorer_cpu, STAGE_NAP_US).spawn(s, || Ok(()))).transpose()?;
         let books = at(placement.featurizer_cpu, STAGE_NAP_US).spawn(books, || Ok(()))?;
-        let mut recovery = Vec::new();
-        let mut receivers = Vec::new();
-        for PreparedFeed { name, feed, thread_start, recovery: sockets, cpu } in prepared {
-            recovery.extend(sockets.map(Sockets::start).transpose()?);
-            receivers.push((name, feed, thread_start, cpu));
-        }
+        let sockets = prepared.iter_mut().filter_map(|feed| feed.recovery.take());
+        let recovery = sockets.map(Sockets::start).collect::<Result<Vec<_>>>()?;
         backend.feeds.iter().for_each(|feed| feed.started.set(clock.now()));
         let (mut feeds, mut threads) = (Vec::new(), Vec::new());
-        for (name, feed, thread_start, cpu) in receivers {
+        for PreparedFeed { name, feed, thread_start, cpu, .. } in prepared {
             let feed = at(cpu, STAGE_NAP_US).spawn(feed, thread_start)?;
             threads.push((name, feed.counters()));
             feeds.push(feed);

@@ -3,7 +3,6 @@
 use super::backend::{LiveBackend, lock};
 use crate::line::notes::Defined;
 use gate::{Breaker, BreakerCause, BreakerKey, BreakerState};
-use types::InstrumentId;
 
 /// Why an instrument has no name here.
 pub(super) struct Unnamed {
@@ -18,10 +17,9 @@ impl LiveBackend {
     /// called before is closed.
     pub(super) fn unnamed(&self, defined: &Defined) -> Option<Unnamed> {
         let Defined { symbol, instrument, is_named, .. } = *defined;
-        let of = |id: InstrumentId| self.feeds.iter().find(|feed| feed.instruments.contains(&id.0));
-        let (mut names, feed) = (lock(&self.names), of(instrument)?);
+        let (mut names, feed) = (lock(&self.names), self.feed_of(instrument)?);
         let why = if is_named {
-            let first = of(*names.instruments.get(&symbol)?)?;
+            let first = self.feed_of(*names.instruments.get(&symbol)?)?;
             (first.name != feed.name).then(|| {
                 format!(
                     "feed {} names {symbol}, which feed {} has named already: orders of it are judged by the latter's book alone (give \
